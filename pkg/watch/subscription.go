@@ -1,0 +1,182 @@
+package watch
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"sync"
+)
+
+// A Subscription is one function that follows a [Var]. While there is nothing
+// to deliver it holds no goroutine.
+type Subscription struct {
+	deliver func()              // one step of the chain, or nothing when the newest version was seen
+	detach  func(*Subscription) // takes the subscription out of its Var
+	options options
+
+	mu      sync.Mutex // protects all below
+	stopped bool
+	running bool
+	again   bool          // woken while running
+	runner  uint64        // the goroutine that runs, 0 until it has said so
+	ended   chan struct{} // closed when the current run ends; made by whoever waits for it
+}
+
+// An Option changes how a subscription behaves.
+type Option func(*options)
+
+type options struct {
+	onPanic func(recovered any, stack []byte)
+}
+
+// OnPanic sets what is called, in the callback's goroutine, when a callback
+// panics: with what it panicked with and the stack. The subscription then goes
+// on with the next version. The default logs the stack, and the type of what
+// was recovered, through log/slog.
+func OnPanic(fn func(recovered any, stack []byte)) Option {
+	return func(o *options) { o.onPanic = fn }
+}
+
+// Subscribe calls fn for each step of the chain of changes that the package
+// documentation describes, one call at a time and never in the caller's
+// goroutine, until the subscription is stopped or the Var closed. It panics
+// when fn is nil.
+func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
+	if fn == nil {
+		panic("watch: Subscribe with a nil function")
+	}
+	seen := v.initial // touched by deliver only, which runs one at a time
+	s := &Subscription{
+		deliver: func() {
+			now := v.current.Load()
+			if now == seen {
+				return
+			}
+			old := seen
+			seen = now // before the call: a panic must not bring the version again
+			fn(old.value, now.value)
+		},
+		detach: func(s *Subscription) { v.remove(s) },
+	}
+	for _, opt := range opts {
+		opt(&s.options)
+	}
+	if !v.add(s) {
+		s.stopped = true
+		return s
+	}
+	if v.current.Load() != v.initial {
+		s.wake()
+	}
+	return s
+}
+
+// Stop ends the subscription: once Stop has returned, fn is not running and
+// will not run. Called from inside fn, Stop returns at once, and the call that
+// it is made from is the last. Stop may be called more than once.
+//
+// Two callbacks that stop each other at the same moment, each from inside
+// itself, wait for each other for ever.
+func (s *Subscription) Stop() {
+	s.detach(s)
+	if ended, own := s.end(); ended != nil && !own {
+		<-ended
+	}
+}
+
+// end marks the subscription as stopped. When a run is under way it returns the
+// channel that is closed at the run's end, and whether the caller is that run.
+func (s *Subscription) end() (ended <-chan struct{}, own bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stopped = true
+	if !s.running {
+		return nil, false
+	}
+	if s.ended == nil {
+		s.ended = make(chan struct{})
+	}
+	return s.ended, s.runner == goroutineID()
+}
+
+func (s *Subscription) wake() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.stopped:
+	case s.running:
+		s.again = true
+	default:
+		s.running = true
+		go s.run()
+	}
+}
+
+// run delivers one step. It ends in finish even when the callback panics or
+// ends its goroutine with runtime.Goexit.
+func (s *Subscription) run() {
+	defer s.finish()
+	if !s.begin() {
+		return
+	}
+	defer s.recover()
+	s.deliver()
+}
+
+// begin notes which goroutine runs, so that Stop knows when it is called from
+// inside the callback. It returns false when the subscription was stopped
+// before the run got under way.
+func (s *Subscription) begin() bool {
+	id := goroutineID()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runner = id
+	return !s.stopped
+}
+
+func (s *Subscription) finish() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.runner = 0
+	if s.again && !s.stopped {
+		s.again = false
+		go s.run()
+		return
+	}
+	s.running, s.again = false, false
+	if s.ended != nil {
+		close(s.ended)
+		s.ended = nil
+	}
+}
+
+func (s *Subscription) recover() {
+	recovered := recover()
+	if recovered == nil {
+		return
+	}
+	stack := debug.Stack()
+	if s.options.onPanic != nil {
+		s.options.onPanic(recovered, stack)
+		return
+	}
+	// The value may quote what was being handled, so only its type is logged.
+	slog.Error("watch: a callback panicked", "type", fmt.Sprintf("%T", recovered), "stack", string(stack))
+}
+
+// goroutineID reads the number of the calling goroutine off its stack trace, as
+// net/http does. Nothing else tells a callback from another caller of Stop, and
+// only one of the two may wait for the callback's end.
+func goroutineID() uint64 {
+	var buf [32]byte
+	trace := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
+	digits, _, _ := bytes.Cut(trace, []byte(" "))
+	id, err := strconv.ParseUint(string(digits), 10, 64)
+	if err != nil {
+		panic("watch: unexpected stack trace: " + string(trace))
+	}
+	return id
+}

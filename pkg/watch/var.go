@@ -1,0 +1,192 @@
+package watch
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"sync"
+	"sync/atomic"
+)
+
+// ErrClosed is returned by [Var.Wait] when the Var has been closed.
+var ErrClosed = errors.New("watch: closed")
+
+// A Var is the newest version of a value, and whoever follows it. Values are
+// shared between readers, so they must not change once stored. A Var must be
+// made by [NewVar]; its methods may be called from any goroutine.
+type Var[T any] struct {
+	initial *version[T]
+	current atomic.Pointer[version[T]]
+
+	mu        sync.Mutex // protects followers, closed, and the order of stores
+	followers map[follower]struct{}
+	closed    bool
+}
+
+// A version gives each stored value an identity, so that followers of a T that
+// cannot be compared still know whether they have seen it.
+type version[T any] struct{ value T }
+
+// A follower is told that there may be something new. It must return at once:
+// wake runs under the Var's lock.
+type follower interface{ wake() }
+
+// NewVar returns a Var that holds initial, from which every follower starts.
+func NewVar[T any](initial T) *Var[T] {
+	v := &Var[T]{initial: &version[T]{initial}, followers: make(map[follower]struct{})}
+	v.current.Store(v.initial)
+	return v
+}
+
+// Load returns the newest value, also after Close.
+func (v *Var[T]) Load() T {
+	return v.current.Load().value
+}
+
+// Store makes value the newest one and wakes the followers, without waiting for
+// them. After Close it does nothing.
+func (v *Var[T]) Store(value T) {
+	next := &version[T]{value}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return
+	}
+	v.current.Store(next)
+	for f := range v.followers {
+		f.wake()
+	}
+}
+
+// Close ends the Var: no callback runs once Close has returned, iterators and
+// waiters end, and the value stays as it is. Called from inside one of the
+// Var's own callbacks, Close waits for no callback: the others end with the
+// step they are in. Close may be called more than once.
+func (v *Var[T]) Close() {
+	v.mu.Lock()
+	v.closed = true
+	subscriptions := make([]*Subscription, 0, len(v.followers))
+	for f := range v.followers {
+		if s, ok := f.(*Subscription); ok {
+			subscriptions = append(subscriptions, s)
+		} else {
+			f.wake()
+		}
+	}
+	v.mu.Unlock()
+
+	// All stop before any is waited for, so that a blocked callback delays
+	// none of the others.
+	var running []<-chan struct{}
+	inside := false
+	for _, s := range subscriptions {
+		ended, own := s.end()
+		inside = inside || own
+		if ended != nil {
+			running = append(running, ended)
+		}
+	}
+	if inside {
+		return
+	}
+	for _, ended := range running {
+		<-ended
+	}
+}
+
+// Changes iterates over the chain of changes as pairs of an old and a new
+// value, in the caller's goroutine; between two pairs it waits. It ends when
+// ctx is done or the Var is closed.
+func (v *Var[T]) Changes(ctx context.Context) iter.Seq2[T, T] {
+	return func(yield func(T, T) bool) {
+		seen := v.initial
+		_ = v.follow(ctx, func(now *version[T]) bool {
+			if now == seen {
+				return true
+			}
+			old := seen
+			seen = now
+			return yield(old.value, now.value)
+		})
+	}
+}
+
+// Wait returns the first value that it finds to meet cond, which it calls in
+// the caller's goroutine with the current value and then with newer ones. It
+// returns ctx's error when ctx ends first, and [ErrClosed] when the Var is
+// closed; the value is then the newest one, which does not meet cond.
+func (v *Var[T]) Wait(ctx context.Context, cond func(T) bool) (T, error) {
+	var last *version[T]
+	met := false
+	err := v.follow(ctx, func(now *version[T]) bool {
+		if now != last {
+			last = now
+			met = cond(now.value)
+		}
+		return !met
+	})
+	if met {
+		err = nil
+	} else if last == nil {
+		last = v.current.Load()
+	}
+	return last.value, err
+}
+
+// follow calls step with the current version, and again whenever there may be a
+// newer one, until step returns false, ctx ends, or the Var is closed.
+func (v *Var[T]) follow(ctx context.Context, step func(*version[T]) bool) error {
+	news := make(waker, 1)
+	if !v.add(news) {
+		return ErrClosed
+	}
+	defer v.remove(news)
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if !step(v.current.Load()) {
+			return nil
+		}
+		if v.isClosed() { // after the step, so that the last value is not missed
+			return ErrClosed
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// A waker is a follower that waits in a goroutine of its own.
+type waker chan struct{}
+
+func (w waker) wake() {
+	select {
+	case w <- struct{}{}:
+	default: // already told
+	}
+}
+
+func (v *Var[T]) add(f follower) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.closed {
+		return false
+	}
+	v.followers[f] = struct{}{}
+	return true
+}
+
+func (v *Var[T]) remove(f follower) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.followers, f)
+}
+
+func (v *Var[T]) isClosed() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.closed
+}

@@ -1,0 +1,354 @@
+package watch_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// step is one call of a callback.
+type step struct{ old, new int }
+
+func TestLoadReturnsTheNewestValue(t *testing.T) {
+	v := watch.NewVar("a")
+	if got := v.Load(); got != "a" {
+		t.Fatalf("Load() = %q before any Store, want the initial value", got)
+	}
+	v.Store("b")
+	if got := v.Load(); got != "b" {
+		t.Fatalf("Load() = %q, want b", got)
+	}
+}
+
+func TestChainStartsAtTheInitialValueAndIsUnbroken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		var steps []step
+		record := func(old, new int) { steps = append(steps, step{old, new}) }
+
+		v.Subscribe(record)
+		synctest.Wait()
+		if len(steps) != 0 {
+			t.Fatalf("a Var that still holds its initial value called back: %v", steps)
+		}
+		for i := range 3 {
+			v.Store(i + 1)
+			synctest.Wait()
+		}
+		want := []step{{0, 1}, {1, 2}, {2, 3}}
+		if fmt.Sprint(steps) != fmt.Sprint(want) {
+			t.Fatalf("steps = %v, want %v", steps, want)
+		}
+
+		steps = nil
+		v.Subscribe(record) // a late subscriber goes from the initial value to the newest
+		synctest.Wait()
+		if want := []step{{0, 3}}; fmt.Sprint(steps) != fmt.Sprint(want) {
+			t.Fatalf("a late subscriber saw %v, want %v", steps, want)
+		}
+		v.Close()
+	})
+}
+
+func TestASlowCallbackSeesOneConflatedStepAndCostsOnlyItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		release := make(chan struct{})
+		var slow, fast []step
+		v.Subscribe(func(old, new int) {
+			slow = append(slow, step{old, new})
+			<-release
+		})
+		v.Subscribe(func(old, new int) { fast = append(fast, step{old, new}) })
+		for i := range 100 {
+			v.Store(i + 1)
+			synctest.Wait()
+		}
+		if len(fast) != 100 {
+			t.Errorf("the fast subscriber saw %d steps beside a blocked one, want 100", len(fast))
+		}
+		close(release)
+		synctest.Wait()
+		if want := []step{{0, 1}, {1, 100}}; fmt.Sprint(slow) != fmt.Sprint(want) {
+			t.Errorf("the slow subscriber saw %v, want %v", slow, want)
+		}
+		v.Close()
+	})
+}
+
+func TestOneCallbackAtATimeAndTheLastIsTheCurrentState(t *testing.T) {
+	v := watch.NewVar(0)
+	defer v.Close()
+	const last = 2000
+	var running atomic.Int32
+	seen := 0
+	done := make(chan struct{})
+	v.Subscribe(func(old, new int) {
+		if running.Add(1) != 1 {
+			t.Error("two callbacks of one subscription run at once")
+		}
+		if old != seen || new <= old {
+			t.Errorf("step %d to %d after %d", old, new, seen)
+		}
+		seen = new
+		running.Add(-1)
+		if new == last {
+			close(done)
+		}
+	})
+	for i := range last {
+		v.Store(i + 1)
+	}
+	<-done
+}
+
+func TestIdleSubscriptionsHoldNoGoroutine(t *testing.T) {
+	v := watch.NewVar(0)
+	defer v.Close()
+	before := runtime.NumGoroutine()
+	for range 1000 {
+		v.Subscribe(func(int, int) {})
+	}
+	if after := runtime.NumGoroutine(); after > before {
+		t.Errorf("1000 idle subscriptions hold %d goroutines", after-before)
+	}
+}
+
+func TestAPanicGoesToOnPanicAndTheSubscriptionGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		var seen, others []int
+		var panics []any
+		v.Subscribe(func(_, new int) {
+			seen = append(seen, new)
+			if new == 1 {
+				panic("one")
+			}
+		}, watch.OnPanic(func(recovered any, stack []byte) {
+			if len(stack) == 0 {
+				t.Error("no stack")
+			}
+			panics = append(panics, recovered)
+		}))
+		v.Subscribe(func(_, new int) { others = append(others, new) })
+		v.Store(1)
+		synctest.Wait()
+		v.Store(2)
+		synctest.Wait()
+		if fmt.Sprint(panics, seen, others) != "[one] [1 2] [1 2]" {
+			t.Errorf("panics %v, seen %v, others %v", panics, seen, others)
+		}
+		v.Close()
+	})
+}
+
+func TestACallbackThatEndsItsGoroutineGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		var seen []int
+		s := v.Subscribe(func(_, new int) {
+			seen = append(seen, new)
+			runtime.Goexit()
+		})
+		v.Store(1)
+		synctest.Wait()
+		v.Store(2)
+		synctest.Wait()
+		if fmt.Sprint(seen) != "[1 2]" {
+			t.Errorf("seen %v, want both versions", seen)
+		}
+		s.Stop()
+	})
+}
+
+func TestAfterStopTheCallbackDoesNotRun(t *testing.T) {
+	for range 200 {
+		v := watch.NewVar(0)
+		var stopped atomic.Bool
+		s := v.Subscribe(func(int, int) {
+			if stopped.Load() {
+				t.Error("the callback runs after Stop has returned")
+			}
+			runtime.Gosched()
+			if stopped.Load() {
+				t.Error("the callback was still running when Stop returned")
+			}
+		})
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for i := range 50 {
+				v.Store(i + 1)
+			}
+		})
+		runtime.Gosched()
+		s.Stop()
+		stopped.Store(true)
+		wg.Wait()
+		s.Stop()
+		v.Close()
+	}
+}
+
+func TestStopWaitsForTheCallbackThatIsRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		release := make(chan struct{})
+		s := v.Subscribe(func(int, int) { <-release })
+		v.Store(1)
+		synctest.Wait()
+		returned := false
+		go func() {
+			s.Stop()
+			returned = true
+		}()
+		synctest.Wait()
+		if returned {
+			t.Fatal("Stop returned while the callback was running")
+		}
+		close(release)
+		synctest.Wait()
+		if !returned {
+			t.Fatal("Stop did not return after the callback")
+		}
+	})
+}
+
+func TestStopAndCloseInsideTheCallback(t *testing.T) {
+	for name, end := range map[string]func(*watch.Var[int], *watch.Subscription){
+		"Stop":  func(_ *watch.Var[int], s *watch.Subscription) { s.Stop() },
+		"Close": func(v *watch.Var[int], _ *watch.Subscription) { v.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := watch.NewVar(0)
+				calls := 0
+				var s *watch.Subscription
+				s = v.Subscribe(func(int, int) {
+					calls++
+					end(v, s)
+				})
+				v.Store(1)
+				synctest.Wait()
+				v.Store(2)
+				synctest.Wait()
+				if calls != 1 {
+					t.Errorf("%d calls, want the one that ended it", calls)
+				}
+				v.Close()
+			})
+		})
+	}
+}
+
+func TestSubscribeAndStoreInsideACallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		var inner []int
+		v.Subscribe(func(_, new int) {
+			if new == 1 {
+				v.Subscribe(func(_, new int) { inner = append(inner, new) })
+				v.Store(2)
+			}
+		})
+		v.Store(1)
+		synctest.Wait()
+		if len(inner) == 0 || inner[len(inner)-1] != 2 {
+			t.Errorf("the inner subscription saw %v, want it to end at 2", inner)
+		}
+		v.Close()
+	})
+}
+
+func TestCloseStopsEverybody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		calls := 0
+		v.Subscribe(func(int, int) { calls++ })
+		waited, ranged := make(chan error, 1), make(chan int, 1)
+		go func() {
+			_, err := v.Wait(t.Context(), func(i int) bool { return i == 99 })
+			waited <- err
+		}()
+		go func() {
+			n := 0
+			for range v.Changes(t.Context()) {
+				n++
+			}
+			ranged <- n
+		}()
+		v.Store(1)
+		synctest.Wait()
+		v.Close()
+		v.Close()
+		v.Store(2)
+		synctest.Wait()
+		if err := <-waited; !errors.Is(err, watch.ErrClosed) {
+			t.Errorf("Wait returned %v, want ErrClosed", err)
+		}
+		if n := <-ranged; n != 1 {
+			t.Errorf("Changes yielded %d times, want 1", n)
+		}
+		if calls != 1 || v.Load() != 1 {
+			t.Errorf("%d calls and value %d after Close, want 1 and 1", calls, v.Load())
+		}
+		v.Subscribe(func(int, int) { t.Error("a subscription to a closed Var runs") }).Stop()
+		if _, err := v.Wait(t.Context(), func(int) bool { return true }); !errors.Is(err, watch.ErrClosed) {
+			t.Errorf("Wait on a closed Var returned %v, want ErrClosed", err)
+		}
+		synctest.Wait()
+	})
+}
+
+func TestWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		defer v.Close()
+		go v.Store(7)
+		got, err := v.Wait(t.Context(), func(i int) bool { return i == 7 })
+		if got != 7 || err != nil {
+			t.Errorf("Wait = %d, %v", got, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		go cancel()
+		got, err = v.Wait(ctx, func(i int) bool { return i == 8 })
+		if got != 7 || !errors.Is(err, context.Canceled) {
+			t.Errorf("Wait = %d, %v, want the newest value and the ctx's error", got, err)
+		}
+	})
+}
+
+func TestChangesIsTheSameChainInTheCallersGoroutine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		defer v.Close()
+		var steps []step
+		v.Store(1)
+		for old, new := range v.Changes(t.Context()) {
+			steps = append(steps, step{old, new})
+			if len(steps) == 3 {
+				break
+			}
+			v.Store(new + 1)
+			v.Store(new + 2)
+		}
+		if want := []step{{0, 1}, {1, 3}, {3, 5}}; fmt.Sprint(steps) != fmt.Sprint(want) {
+			t.Errorf("steps = %v, want a conflated chain as %v", steps, want)
+		}
+	})
+}
+
+func TestSubscribeRefusesANilFunction(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("Subscribe(nil) returned")
+		}
+	}()
+	watch.NewVar(0).Subscribe(nil)
+}
