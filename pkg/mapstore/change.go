@@ -1,0 +1,87 @@
+package mapstore
+
+import (
+	"iter"
+	"slices"
+)
+
+// A Change is what one subscriber missed: from the last version that it was
+// told of to the newest one.
+type Change struct {
+	// Old is the previous Change's New, and an empty map the first time.
+	Old *Snapshot
+	// New is the newest version.
+	New *Snapshot
+	// Reset says that New does not continue Old's history: between the two the
+	// ConfigMap was recreated, or the cluster was restored from a backup. The
+	// deltas are right all the same.
+	Reset bool
+
+	keys []string // what changed and the filters let through, sorted
+}
+
+// Keys returns the keys that changed, sorted. The slice is the caller's.
+func (c Change) Keys() []string { return slices.Clone(c.keys) }
+
+// Deltas iterates over what changed, in key order.
+func (c Change) Deltas() iter.Seq2[string, Delta] {
+	return func(yield func(string, Delta) bool) {
+		for _, key := range c.keys {
+			old, had := c.Old.Get(key)
+			new, has := c.New.Get(key)
+			delta := Delta{Op: Modified, Old: old, New: new}
+			switch {
+			case !had:
+				delta.Op = Added
+			case !has:
+				delta.Op = Removed
+			}
+			if !yield(key, delta) {
+				return
+			}
+		}
+	}
+}
+
+// A Delta is what happened to one key.
+type Delta struct {
+	Op  Op
+	Old string // empty when the key was added
+	New string // empty when the key was removed
+}
+
+// An Op is the kind of a [Delta].
+type Op int
+
+// The kinds of a [Delta].
+const (
+	Added Op = iota + 1
+	Modified
+	Removed
+)
+
+// String returns "added", "modified" or "removed".
+func (op Op) String() string {
+	switch op {
+	case Added:
+		return "added"
+	case Modified:
+		return "modified"
+	case Removed:
+		return "removed"
+	default:
+		return "unknown"
+	}
+}
+
+// changeBetween returns the change that leads from old to new as seen through
+// filters, and whether there is anything to tell.
+func changeBetween(old, new *Snapshot, filters []Filter) (Change, bool) {
+	c := Change{
+		Old:   old,
+		New:   new,
+		Reset: old.epoch != 0 && old.epoch != new.epoch,
+		keys:  passing(new.changedSince(old), filters),
+	}
+	return c, c.Reset || len(c.keys) > 0
+}

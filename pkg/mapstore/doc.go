@@ -1,0 +1,3 @@
+// Package mapstore turns one Kubernetes ConfigMap into a small, shared,
+// reactive key/value map.
+package mapstore

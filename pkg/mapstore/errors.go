@@ -1,0 +1,39 @@
+package mapstore
+
+import "errors"
+
+// Errors that the methods of a [Store] return, to be told apart with
+// [errors.Is]. What the API server or the network said stays in the chain, so
+// that apierrors.IsForbidden(err) and errors.Is(err, context.DeadlineExceeded)
+// work too. No error contains a value of the map.
+var (
+	// ErrInvalidName is returned when a ConfigMap's name or namespace is
+	// empty or one that Kubernetes refuses.
+	ErrInvalidName = errors.New("mapstore: invalid name")
+
+	// ErrInvalidKey is returned when a write names a key that a ConfigMap
+	// cannot have: keys consist of letters, digits, '-', '_' and '.', have 1
+	// to 253 of them, and are neither "." nor begin with "..".
+	ErrInvalidKey = errors.New("mapstore: invalid key")
+
+	// ErrInvalidArgument is returned when a required argument is nil, or an
+	// option or revision is malformed.
+	ErrInvalidArgument = errors.New("mapstore: invalid argument")
+
+	// ErrTooLarge is returned when a write would make the map larger than a
+	// ConfigMap may be: 1,048,576 bytes of values, or, with its keys and
+	// metadata, more than etcd takes in one request.
+	ErrTooLarge = errors.New("mapstore: map too large")
+
+	// ErrImmutable is returned when a write would change a ConfigMap that is
+	// marked as immutable. Only deleting and recreating it can change it.
+	ErrImmutable = errors.New("mapstore: map is immutable")
+
+	// ErrUnknownOutcome is returned when a write was sent, its answer was
+	// lost, and it could not be found out whether it was applied. Every other
+	// error of a write means that it was not applied.
+	ErrUnknownOutcome = errors.New("mapstore: outcome unknown, the write may have been applied")
+
+	// ErrClosed is returned when the store is closed, or its Start has ended.
+	ErrClosed = errors.New("mapstore: store is closed")
+)

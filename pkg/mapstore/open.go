@@ -1,0 +1,131 @@
+package mapstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+
+	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// Environment variables that [Open] reads.
+const (
+	envConfigPath = "MAPSTORE_CLUSTER_CONFIG_PATH"
+	envNamespace  = "NAMESPACE"
+)
+
+// serviceAccountNamespace is where a pod finds the namespace that it runs in.
+const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// Open connects to the cluster as the environment says, starts a store for the
+// ConfigMap name, and waits for its first sync. The store runs until Close; ctx
+// bounds only the opening.
+//
+// The cluster is that of the kubeconfig file named by
+// MAPSTORE_CLUSTER_CONFIG_PATH if set, else the one that the process runs in,
+// else that of KUBECONFIG and the usual kubeconfig. The namespace is
+// opts.Namespace, else NAMESPACE, else that of the kubeconfig's context, else
+// that of the service account, else "default". Client-go's limit of 5 requests
+// a second is lifted.
+//
+// Open returns [ErrInvalidName] and [ErrInvalidArgument] as New does, what is
+// wrong with the kubeconfig, and the errors of [Store.WaitForSync].
+func Open(ctx context.Context, name string, opts Options) (*Store, error) {
+	config, namespace, err := clusterFromEnvironment()
+	if err != nil {
+		return nil, fmt.Errorf("mapstore: cannot tell which cluster to use: %w", err)
+	}
+	if opts.Namespace != "" {
+		namespace = opts.Namespace
+	}
+	config.QPS = -1
+	config.UserAgent = "mapstore " + rest.DefaultKubernetesUserAgent()
+	httpClient, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, fmt.Errorf("mapstore: cannot use the cluster's configuration: %w", err)
+	}
+	client, err := kubernetes.NewForConfigAndClient(config, httpClient)
+	if err != nil {
+		return nil, fmt.Errorf("mapstore: cannot use the cluster's configuration: %w", err)
+	}
+	store, err := New(client, namespace, name, opts)
+	if err != nil {
+		return nil, err
+	}
+	store.release = func() { closeIdleConnections(httpClient) }
+	go store.Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the store was started or closed before
+	if err := store.WaitForSync(ctx); err != nil {
+		store.Close()
+		return nil, fmt.Errorf("%w (cluster %s)", err, config.Host)
+	}
+	return store, nil
+}
+
+// closeIdleConnections ends the goroutines that serve connections which nobody
+// uses. http.Client.CloseIdleConnections does not reach through client-go's
+// wrappers.
+func closeIdleConnections(client *http.Client) {
+	utilnet.CloseIdleConnectionsFor(client.Transport)
+}
+
+// clusterFromEnvironment returns how to reach the cluster, and the namespace to
+// use, as documented at Open.
+func clusterFromEnvironment() (*rest.Config, string, error) {
+	if path := os.Getenv(envConfigPath); path != "" {
+		config, namespace, err := clusterFromKubeconfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: path})
+		if err != nil {
+			return nil, "", fmt.Errorf("%s=%s: %w", envConfigPath, path, err)
+		}
+		return config, namespace, nil
+	}
+	config, err := rest.InClusterConfig()
+	if err == nil {
+		return config, namespaceOr(""), nil
+	}
+	if !errors.Is(err, rest.ErrNotInCluster) {
+		return nil, "", err
+	}
+	rules := clientcmd.NewDefaultClientConfigLoadingRules()
+	config, namespace, err := clusterFromKubeconfig(rules)
+	if err != nil {
+		return nil, "", fmt.Errorf("not in a cluster, and no usable kubeconfig in %s: %w", strings.Join(rules.Precedence, ", "), err)
+	}
+	return config, namespace, nil
+}
+
+func clusterFromKubeconfig(rules *clientcmd.ClientConfigLoadingRules) (*rest.Config, string, error) {
+	kubeconfig, err := rules.Load()
+	if err != nil {
+		return nil, "", err
+	}
+	config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
+	if err != nil {
+		return nil, "", err
+	}
+	namespace := ""
+	if current, ok := kubeconfig.Contexts[kubeconfig.CurrentContext]; ok {
+		namespace = current.Namespace
+	}
+	return config, namespaceOr(namespace), nil
+}
+
+// namespaceOr returns the namespace of the environment variable, else
+// fromContext, else that of the service account, else "default" as kubectl does.
+func namespaceOr(fromContext string) string {
+	if namespace := os.Getenv(envNamespace); namespace != "" {
+		return namespace
+	}
+	if fromContext != "" {
+		return fromContext
+	}
+	if data, err := os.ReadFile(serviceAccountNamespace); err == nil && len(strings.TrimSpace(string(data))) > 0 {
+		return strings.TrimSpace(string(data))
+	}
+	return "default"
+}

@@ -1,0 +1,67 @@
+package mapstore
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/go-logr/logr"
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Options adjusts a [Store]. The zero value is the recommended one.
+type Options struct {
+	// Logger receives what an operator should know: contact with the API
+	// server lost and regained, time gone backwards, callbacks that panicked.
+	// Nothing that it is given contains a value of the map. Zero: silent.
+	Logger logr.Logger
+
+	// Namespace is used by [Open] only, in place of what the environment says.
+	// Zero: what the environment says.
+	Namespace string
+
+	// FieldManager names the store in the ConfigMap's managed fields, at most
+	// 128 printable characters. Zero: "mapstore".
+	FieldManager string
+
+	// StaleAfter is how long the API server may be silent before
+	// [Status].Err says so and the watch is opened anew. A server sends a
+	// bookmark about once a minute even when nothing changes. Zero: 150 s,
+	// which is two bookmarks and a margin.
+	StaleAfter time.Duration
+
+	// MaxBackoff caps the jittered, doubling delay between two attempts to
+	// reconnect, and between two attempts of a write that met a conflict or
+	// could not reach the server. Zero: 2 s.
+	MaxBackoff time.Duration
+
+	// WriteTimeout is how long a write keeps trying when its ctx has no
+	// deadline. Zero: 30 s.
+	WriteTimeout time.Duration
+}
+
+func (o Options) withDefaults() (Options, error) {
+	for _, d := range []struct {
+		name  string
+		value *time.Duration
+		usual time.Duration
+	}{
+		{"StaleAfter", &o.StaleAfter, 150 * time.Second},
+		{"MaxBackoff", &o.MaxBackoff, 2 * time.Second},
+		{"WriteTimeout", &o.WriteTimeout, 30 * time.Second},
+	} {
+		if *d.value < 0 {
+			return o, fmt.Errorf("%w: Options.%s is negative: %v", ErrInvalidArgument, d.name, *d.value)
+		}
+		if *d.value == 0 {
+			*d.value = d.usual
+		}
+	}
+	if o.FieldManager == "" {
+		o.FieldManager = "mapstore"
+	}
+	if errs := metav1validation.ValidateFieldManager(o.FieldManager, field.NewPath("Options", "FieldManager")); len(errs) > 0 {
+		return o, fmt.Errorf("%w: %w", ErrInvalidArgument, errs.ToAggregate())
+	}
+	return o, nil
+}

@@ -1,0 +1,83 @@
+package mapstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// Get returns the value of key in the local copy, and whether the map has it.
+// It costs one atomic load and one map lookup, never blocks and never fails:
+// before the first sync the map is empty, and through an outage it is as it was
+// last known; [Store.Status] tells which. For several keys that belong together
+// use one [Store.Snapshot].
+func (s *Store) Get(key string) (string, bool) {
+	return s.local.load().Get(key)
+}
+
+// Snapshot returns the local copy, under the same terms as Get.
+func (s *Store) Snapshot() *Snapshot { return s.local.load() }
+
+// Sync reads the map from the API server with a quorum read, brings the local
+// copy up to it, and returns the copy: it contains every write that anybody
+// completed before the call (linearizable). It makes one attempt.
+//
+// It returns what the API server or the network said, ctx's error when it ends
+// first, and [ErrClosed] when the store is closed; the copy is then as it was.
+func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
+	if s.isClosed() {
+		return nil, ErrClosed
+	}
+	if err := s.source.refresh(ctx); err != nil {
+		return nil, fmt.Errorf("mapstore: cannot read %s/%s: %w", s.remote.namespace, s.remote.name, err)
+	}
+	return s.local.load(), nil
+}
+
+// WaitFor blocks until the local copy is at least as new as revision, which may
+// come from any process: from [Snapshot.Revision] of what Update returned
+// there, for instance. The empty revision means any.
+//
+// It returns [ErrInvalidArgument] for a malformed revision, [ErrClosed] when
+// the store is closed, and otherwise ctx's error, with why the copy is stale if
+// that is known.
+func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error) {
+	if revision != "" {
+		if _, err := resourceversion.CompareResourceVersion(revision, revision); err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
+		}
+	}
+	return s.wait(ctx, "revision "+revision, func(now *Snapshot) bool {
+		return revision == "" || !older(now.revision, revision)
+	})
+}
+
+// WaitUntil blocks until a version of the map meets cond, and returns it. It
+// calls cond in the caller's goroutine, with the current version once there is
+// one and then with newer ones; versions may be skipped, the newest never.
+//
+// Its errors are those of WaitFor; a nil cond is [ErrInvalidArgument].
+func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snapshot, error) {
+	if cond == nil {
+		return nil, fmt.Errorf("%w: the condition is nil", ErrInvalidArgument)
+	}
+	return s.wait(ctx, "the condition", cond)
+}
+
+func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool) (*Snapshot, error) {
+	snapshot, err := s.local.current.Wait(ctx, func(now *Snapshot) bool { return now.serial > 0 && cond(now) })
+	switch {
+	case err == nil:
+		return snapshot, nil
+	case errors.Is(err, watch.ErrClosed):
+		return nil, ErrClosed
+	}
+	if stale := s.Status().Err; stale != nil {
+		return nil, fmt.Errorf("mapstore: waiting for %s: %w: %w", what, err, stale)
+	}
+	return nil, fmt.Errorf("mapstore: waiting for %s: %w", what, err)
+}

@@ -1,0 +1,157 @@
+package mapstore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/kubernetes"
+)
+
+// requestTimeout bounds each request, and the opening of a watch, so that a
+// server that has stopped answering is noticed.
+const requestTimeout = 10 * time.Second
+
+// A remote is the one ConfigMap on the API server: each method is one request.
+type remote struct {
+	client       kubernetes.Interface
+	namespace    string
+	name         string
+	fieldManager string
+}
+
+// get is a quorum read.
+func (r *remote) get(ctx context.Context) (*corev1.ConfigMap, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return r.client.CoreV1().ConfigMaps(r.namespace).Get(ctx, r.name, metav1.GetOptions{})
+}
+
+// list is a quorum read too; unlike get it also tells the revision at which the
+// map does not exist. The empty resource version asks for consistency: "0",
+// which informers send, may be served from a cache that lags.
+func (r *remote) list(ctx context.Context) (*corev1.ConfigMapList, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	list, err := r.client.CoreV1().ConfigMaps(r.namespace).List(ctx, metav1.ListOptions{FieldSelector: r.selector()})
+	if err != nil {
+		return nil, err
+	}
+	// A fake clientset ignores the selector.
+	items := list.Items[:0]
+	for _, item := range list.Items {
+		if r.is(&item) {
+			items = append(items, item)
+		}
+	}
+	list.Items = items
+	return list, nil
+}
+
+func (r *remote) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+	options.FieldSelector = r.selector()
+	return r.client.CoreV1().ConfigMaps(r.namespace).Watch(ctx, options)
+}
+
+// create makes sure that the map exists, by applying an object without entries:
+// RBAC can grant that for one name, which it cannot for a POST. Applied to a
+// map that exists, it changes no entry.
+func (r *remote) create(ctx context.Context) (*corev1.ConfigMap, error) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	return r.client.CoreV1().ConfigMaps(r.namespace).Apply(ctx, applycorev1.ConfigMap(r.name, r.namespace),
+		metav1.ApplyOptions{FieldManager: r.fieldManager, Force: true})
+}
+
+// update sends object, which must carry the resource version that it was
+// computed from. It reports whether the client resent the request by itself,
+// as client-go does after a 429 or 5xx with Retry-After: then the answer is
+// that of the last one, and an earlier one may have been applied.
+func (r *remote) update(ctx context.Context, object *corev1.ConfigMap) (answer *corev1.ConfigMap, resent bool, err error) {
+	var sent atomic.Int32
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Add(1) },
+	})
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	answer, err = r.client.CoreV1().ConfigMaps(r.namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: r.fieldManager})
+	return answer, sent.Load() > 1, err
+}
+
+func (r *remote) selector() string {
+	return fields.OneTermEqualSelector(metav1.ObjectNameField, r.name).String()
+}
+
+func (r *remote) is(object *corev1.ConfigMap) bool {
+	return object.Name == r.name && object.Namespace == r.namespace
+}
+
+// A fate is what became of a request.
+type fate int
+
+const (
+	applied  fate = iota
+	stale         // not applied: it was computed from a version that is no longer the newest
+	refused       // not applied: it did not get through; the next one may
+	rejected      // not applied: the server said no and would say so again
+	unclear       // it may have been applied
+)
+
+// fateOf reads off an error what became of one request that changes something.
+func fateOf(err error) fate {
+	var status apierrors.APIStatus
+	switch {
+	case err == nil:
+		return applied
+	case neverSent(err), apierrors.IsTooManyRequests(err):
+		return refused
+	case !errors.As(err, &status):
+		return unclear
+	}
+	switch code := status.Status().Code; {
+	case code == http.StatusConflict, code == http.StatusNotFound:
+		return stale
+	case code >= 400 && code < 500 && code != http.StatusRequestTimeout:
+		return rejected
+	default:
+		return unclear
+	}
+}
+
+// neverSent reports whether err shows that no connection was made, so that no
+// request can have been sent.
+func neverSent(err error) bool {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		return op.Op == "dial" || op.Op == "proxyconnect"
+	}
+	var untrusted *tls.CertificateVerificationError
+	return errors.As(err, &untrusted)
+}
+
+// isDenied reports whether the server knows the caller too little to serve it,
+// which waiting does not mend.
+func isDenied(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
+}
+
+// asTooLarge marks what a server says to an object over its limits, which may
+// be lower than the ones that we know.
+func asTooLarge(err error) error {
+	if apierrors.IsRequestEntityTooLargeError(err) {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return err
+}

@@ -1,0 +1,82 @@
+package mapstore
+
+import (
+	"sync"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// A replica is the local copy of the map. Whatever comes from the API server,
+// by the watch, as a write's response or by a quorum read, goes through it, and
+// it alone decides what is newer.
+type replica struct {
+	logger  logr.Logger
+	current *watch.Var[*Snapshot]
+
+	mu sync.Mutex // makes comparing with the current version and replacing it one step
+}
+
+func newReplica(logger logr.Logger) *replica {
+	return &replica{logger: logger, current: watch.NewVar(&Snapshot{})}
+}
+
+func (r *replica) load() *Snapshot { return r.current.Load() }
+
+// install takes a version that was committed at some time: one that is not
+// newer than the current one is dropped. It returns the current version.
+func (r *replica) install(next *Snapshot) *Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.load()
+	if !newer(next.revision, now.revision) {
+		return now
+	}
+	return r.replaceLocked(now, next, false)
+}
+
+// confirm takes the answer to a quorum read that was sent when asked was the
+// current version. An answer from before asked proves that the server has gone
+// back in time: the copy follows it, as a Reset.
+func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.load()
+	switch {
+	case newer(next.revision, now.revision):
+		return r.replaceLocked(now, next, false)
+	case older(next.revision, asked.revision) && older(next.revision, now.revision):
+		r.logger.Info("The API server has gone back in time; following it", "from", now.revision, "to", next.revision)
+		return r.replaceLocked(now, next, true)
+	default:
+		return now
+	}
+}
+
+func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
+	if next.uid == "" { // absent: what existed before it still has a name
+		next.uid = now.uid
+	}
+	recreated := now.uid != "" && next.uid != now.uid
+	next.serial, next.epoch = now.serial+1, now.epoch
+	if reset || recreated || now.serial == 0 {
+		next.epoch++
+	}
+	r.current.Store(next)
+	return next
+}
+
+// newer reports whether revision a is newer than b. Revisions that cannot be
+// compared, such as those of a fake clientset, count as newer: then the order
+// of arrival is all there is.
+func newer(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err != nil || order > 0
+}
+
+func older(a, b string) bool {
+	order, err := resourceversion.CompareResourceVersion(a, b)
+	return err == nil && order < 0
+}

@@ -1,0 +1,128 @@
+package mapstore
+
+import (
+	"iter"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// A Snapshot is one committed version of the map. It never changes, and may be
+// kept and shared freely. The zero value is an empty map that does not exist.
+type Snapshot struct {
+	data     map[string]string
+	object   *corev1.ConfigMap // what the server holds, without managed fields; nil when the map does not exist
+	revision string
+	uid      types.UID
+	size     size
+
+	// Set by the replica before the snapshot is published.
+	serial uint64 // counts the versions that this store has installed
+	epoch  uint64 // grows by one with every Reset
+
+	sortOnce sync.Once
+	sorted   []string
+
+	diff atomic.Pointer[diff]
+}
+
+// A diff remembers in which keys a snapshot differs from an earlier one. It
+// names that one by its serial: a pointer would keep all of history alive.
+type diff struct {
+	from uint64
+	keys []string
+}
+
+// newSnapshot takes over object, which must not change any more.
+func newSnapshot(object *corev1.ConfigMap) *Snapshot {
+	trimmed := *object
+	trimmed.ManagedFields = nil // a server keeps its own when an Update sends none
+	s := &Snapshot{data: object.Data, object: &trimmed, revision: object.ResourceVersion, uid: object.UID}
+	if len(object.BinaryData) > 0 {
+		s.data = make(map[string]string, len(object.Data)+len(object.BinaryData))
+		maps.Copy(s.data, object.Data)
+		for key, value := range object.BinaryData {
+			s.data[key] = string(value)
+		}
+	}
+	for key, value := range s.data {
+		s.size.add(key, value)
+	}
+	return s
+}
+
+// absentSnapshot is the map that did not exist at revision. The uid, when it is
+// known, is that of the object that was deleted.
+func absentSnapshot(uid types.UID, revision string) *Snapshot {
+	return &Snapshot{uid: uid, revision: revision}
+}
+
+// Get returns the value of key, and whether the map has it.
+func (s *Snapshot) Get(key string) (string, bool) {
+	value, ok := s.data[key]
+	return value, ok
+}
+
+// Len returns the number of keys.
+func (s *Snapshot) Len() int { return len(s.data) }
+
+// Keys returns the keys, sorted. The slice is the caller's.
+func (s *Snapshot) Keys() []string { return slices.Clone(s.keys()) }
+
+// All iterates over the keys and values, in key order.
+func (s *Snapshot) All() iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		for _, key := range s.keys() {
+			if !yield(key, s.data[key]) {
+				return
+			}
+		}
+	}
+}
+
+// Exists reports whether the ConfigMap exists in this version. A map that does
+// not exist is empty.
+func (s *Snapshot) Exists() bool { return s.object != nil }
+
+// Revision returns the ConfigMap's resource version; for a map that does not
+// exist, a revision at which it did not. It is empty before the first sync.
+func (s *Snapshot) Revision() string { return s.revision }
+
+// UID returns the ConfigMap's UID. A deleted map still has the UID of the
+// object that was deleted; it is empty if there has been none.
+func (s *Snapshot) UID() types.UID { return s.uid }
+
+func (s *Snapshot) immutable() bool {
+	return s.object != nil && s.object.Immutable != nil && *s.object.Immutable
+}
+
+func (s *Snapshot) keys() []string {
+	s.sortOnce.Do(func() { s.sorted = slices.Sorted(maps.Keys(s.data)) })
+	return s.sorted
+}
+
+// changedSince returns the sorted keys in which s differs from old. The last
+// answer is remembered, because most subscribers come from the same version.
+func (s *Snapshot) changedSince(old *Snapshot) []string {
+	if d := s.diff.Load(); d != nil && d.from == old.serial {
+		return d.keys
+	}
+	var keys []string
+	for key, value := range s.data {
+		if before, ok := old.data[key]; !ok || before != value {
+			keys = append(keys, key)
+		}
+	}
+	for key := range old.data {
+		if _, ok := s.data[key]; !ok {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	s.diff.Store(&diff{old.serial, keys})
+	return keys
+}

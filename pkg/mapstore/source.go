@@ -1,0 +1,259 @@
+package mapstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// A source keeps the replica in sync with the API server. The engine is
+// client-go's Reflector, the part of a shared informer that lists, watches and
+// reconnects, and the replica takes the place of the informer's own cache. The
+// informer around it would add a second copy, a queue without a bound and seven
+// goroutines, and it does not let its reflector's backoff (30 s and more) be
+// set.
+type source struct {
+	remote  *remote
+	local   *replica
+	options Options
+
+	link    *watch.Var[link]
+	contact atomic.Pointer[time.Time] // the last answer or frame from the server
+
+	// Used by the reflector's calls only, which follow one another.
+	listed bool        // since the last watch was opened
+	idle   *time.Timer // ends the watch when the server has been silent for too long
+}
+
+// A link is the state of the connection to the API server.
+type link struct {
+	started bool
+	synced  bool      // the map has been listed and a watch opened, once
+	err     error     // why the last attempt to list or watch failed; nil when it did not
+	since   time.Time // when attempts began to fail
+}
+
+// denialGrace is how long the server has to deny access before that counts as
+// its final word: rights that were granted a moment ago take effect after a
+// moment.
+const denialGrace = time.Second
+
+func (l link) deniedForLong() bool {
+	return isDenied(l.err) && time.Since(l.since) >= denialGrace
+}
+
+func newSource(remote *remote, local *replica, options Options) *source {
+	return &source{remote: remote, local: local, options: options, link: watch.NewVar(link{})}
+}
+
+// run blocks until ctx is done.
+func (src *source) run(ctx context.Context) {
+	src.link.Store(link{started: true})
+	limit := src.options.MaxBackoff
+	silent := logr.Discard() // what matters of the reflector's log lines is logged here
+	reflector := cache.NewReflectorWithOptions(listerWatcher{&cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
+			list, err := src.list(ctx)
+			src.listed = err == nil
+			return list, src.failed(ctx, err)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+			w, err := src.watch(ctx, options)
+			if err != nil {
+				return nil, src.failed(ctx, err)
+			}
+			src.connected()
+			return w, nil
+		},
+	}}, &corev1.ConfigMap{}, (*sink)(src), cache.ReflectorOptions{
+		Logger: &silent,
+		Name:   "mapstore",
+		// The jitter adds up to the whole of a delay, so half of the limit is the cap.
+		Backoff: &wait.Backoff{Duration: min(20*time.Millisecond, limit/2), Factor: 2, Jitter: 1, Steps: 64, Cap: limit / 2},
+	})
+	reflector.RunWithContext(logr.NewContext(ctx, silent))
+}
+
+// A listerWatcher tells the reflector to list and then to watch. The alternative,
+// one watch that begins with the current state, gains nothing for one object
+// and never syncs on a server that leaves out the bookmark which ends it.
+type listerWatcher struct{ *cache.ListWatch }
+
+func (listerWatcher) IsWatchListSemanticsUnSupported() bool { return true }
+
+// list brings the replica up to date by a quorum read.
+func (src *source) list(ctx context.Context) (*corev1.ConfigMapList, error) {
+	asked := src.local.load()
+	list, err := src.remote.list(ctx)
+	if err != nil {
+		return nil, err
+	}
+	src.heard()
+	if len(list.Items) > 0 {
+		src.local.confirm(newSnapshot(&list.Items[0]), asked)
+	} else {
+		src.local.confirm(absentSnapshot("", list.ResourceVersion), asked)
+	}
+	return list, nil
+}
+
+// refresh brings the replica up to date by the cheapest quorum read. A list can
+// take a tenth of a second longer than a get, when the server has to wait for
+// its watch cache, but only a list tells at which revision the map is absent.
+func (src *source) refresh(ctx context.Context) error {
+	asked := src.local.load()
+	object, err := src.remote.get(ctx)
+	if apierrors.IsNotFound(err) {
+		_, err = src.list(ctx)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	src.heard()
+	src.local.confirm(newSnapshot(object), asked)
+	return nil
+}
+
+// watch opens a watch. On every one but the first after a list it makes sure
+// that the server has not gone back in time meanwhile: a watch from a revision
+// that the server has yet to reach would bring nothing until then.
+func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+	if !src.listed {
+		list, err := src.list(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if older(list.ResourceVersion, options.ResourceVersion) {
+			return nil, apierrors.NewResourceExpired(fmt.Sprintf("the server is at revision %s again", list.ResourceVersion))
+		}
+	}
+	src.listed = false
+
+	ctx, cancel := context.WithCancelCause(ctx)
+	idle := time.AfterFunc(requestTimeout, func() { cancel(errSilent) })
+	w, err := src.remote.watch(ctx, options)
+	if err != nil {
+		idle.Stop()
+		cancel(err)
+		if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
+			err = fmt.Errorf("cannot watch: %w", cause)
+		}
+		return nil, err
+	}
+	idle.Reset(src.options.StaleAfter)
+	src.idle = idle
+	src.heard()
+	return &stream{Interface: w, stop: func() { idle.Stop(); cancel(nil) }}, nil
+}
+
+var errSilent = errors.New("the API server does not answer")
+
+// A stream is a watch with what has to be released at its end.
+type stream struct {
+	apiwatch.Interface
+	stop func()
+}
+
+func (s *stream) Stop() {
+	s.stop()
+	s.Interface.Stop()
+}
+
+func (src *source) heard() {
+	now := time.Now()
+	src.contact.Store(&now)
+}
+
+func (src *source) connected() {
+	before := src.link.Load()
+	if before.err != nil {
+		src.options.Logger.Info("In contact with the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
+	}
+	if before.err != nil || !before.synced {
+		src.link.Store(link{started: true, synced: true})
+	}
+}
+
+// failed notes that an attempt to list or watch has failed with err, if it has.
+func (src *source) failed(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil { // in the second case the store is closing
+		return err
+	}
+	next := src.link.Load()
+	if next.err == nil {
+		next.since = time.Now()
+		src.options.Logger.Info("Lost contact with the API server; serving the last known state", "reason", err.Error())
+	}
+	next.err = err
+	src.link.Store(next)
+	return err
+}
+
+// A sink is the source as the reflector sees it: what it writes to.
+type sink source
+
+var (
+	_ cache.ReflectorStore         = (*sink)(nil)
+	_ cache.ReflectorBookmarkStore = (*sink)(nil)
+)
+
+// Replace has nothing left to do: list has confirmed the state where the
+// request was sent, and only there it is known what had been seen before.
+func (k *sink) Replace([]any, string) error { return nil }
+
+// Add takes a version of the map.
+func (k *sink) Add(object any) error { return k.Update(object) }
+
+// Update takes a version of the map.
+func (k *sink) Update(object any) error {
+	if cm := k.frame(object); cm != nil {
+		k.local.install(newSnapshot(cm))
+	}
+	return nil
+}
+
+// Delete takes the last version of the map, with the revision of its deletion.
+func (k *sink) Delete(object any) error {
+	if cm := k.frame(object); cm != nil {
+		k.local.install(absentSnapshot(cm.UID, cm.ResourceVersion))
+	}
+	return nil
+}
+
+// Bookmark takes a sign of life.
+func (k *sink) Bookmark(string) error {
+	k.frame(nil)
+	return nil
+}
+
+// Resync is never asked for.
+func (k *sink) Resync() error { return nil }
+
+// frame notes that the server has spoken, and returns object if it is the map:
+// a fake clientset brings others too.
+func (k *sink) frame(object any) *corev1.ConfigMap {
+	src := (*source)(k)
+	src.heard()
+	if src.idle != nil {
+		src.idle.Reset(src.options.StaleAfter)
+	}
+	cm, _ := object.(*corev1.ConfigMap)
+	if cm == nil || !src.remote.is(cm) {
+		return nil
+	}
+	return cm
+}

@@ -1,0 +1,57 @@
+package mapstore
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// A Status says how far the local copy can be trusted right now.
+type Status struct {
+	// Synced is true once the copy has been current and followed the API
+	// server. It stays true through outages.
+	Synced bool
+	// Exists, Revision and Bytes describe the copy. Bytes counts the values,
+	// of which a ConfigMap can have 1,048,576 bytes.
+	Exists   bool
+	Revision string
+	Bytes    int
+	// LastContact is when the last answer or watch event came from the API
+	// server, bookmarks included. Zero: never.
+	LastContact time.Time
+	// Err is why the copy may be stale right now; nil when it is not.
+	Err error
+}
+
+// Status returns the current status. It does no I/O.
+func (s *Store) Status() Status {
+	snapshot, link := s.local.load(), s.source.link.Load()
+	status := Status{
+		Synced:   link.synced,
+		Exists:   snapshot.Exists(),
+		Revision: snapshot.Revision(),
+		Bytes:    snapshot.size.values,
+	}
+	if contact := s.source.contact.Load(); contact != nil {
+		status.LastContact = *contact
+	}
+	silent := time.Since(status.LastContact)
+	switch {
+	case s.isClosed():
+		status.Err = ErrClosed
+	case link.err != nil:
+		status.Err = fmt.Errorf("mapstore: no contact with the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), link.err)
+	case !link.started:
+		status.Err = errors.New("mapstore: Start has not been called")
+	case !link.synced:
+		status.Err = errors.New("mapstore: not synced yet")
+	case silent > s.options.StaleAfter:
+		status.Err = fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
+	}
+	return status
+}
+
+// Check returns Status().Err. It is a healthz.Checker, for a readiness probe:
+// mgr.AddReadyzCheck("config", store.Check).
+func (s *Store) Check(*http.Request) error { return s.Status().Err }

@@ -1,0 +1,172 @@
+package mapstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// A Store is one ConfigMap as a map that this process shares with others. All
+// methods may be called from any goroutine.
+type Store struct {
+	options   Options
+	remote    *remote
+	local     *replica
+	source    *source
+	committer *committer
+	release   func() // what Open has acquired beside the store
+
+	mu     sync.Mutex // protects phase and stop
+	phase  phase
+	stop   context.CancelCauseFunc // set when running
+	halted chan struct{}           // closed when source and committer have ended
+}
+
+type phase int
+
+const (
+	fresh phase = iota
+	running
+	closed
+)
+
+// New returns a store for one ConfigMap, which need not exist. It does no I/O:
+// [Store.Start] runs the store. The client is used as it is, with its rate
+// limit: by default client-go lets a client send 5 requests a second, so that
+// twenty Sets, one after the other, take seconds. For more, set QPS in the
+// rest.Config (-1: no limit; the API server has its own).
+//
+// New returns [ErrInvalidArgument] for a nil client or a malformed option, and
+// [ErrInvalidName] for a namespace or name that Kubernetes would refuse.
+func New(client kubernetes.Interface, namespace, name string, opts Options) (*Store, error) {
+	if client == nil {
+		return nil, fmt.Errorf("%w: the client is nil", ErrInvalidArgument)
+	}
+	if err := validateName(namespace, name); err != nil {
+		return nil, err
+	}
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	opts.Logger = opts.Logger.WithValues("namespace", namespace, "configmap", name)
+	remote := &remote{client: client, namespace: namespace, name: name, fieldManager: opts.FieldManager}
+	local := newReplica(opts.Logger)
+	source := newSource(remote, local, opts)
+	return &Store{
+		options:   opts,
+		remote:    remote,
+		local:     local,
+		source:    source,
+		committer: newCommitter(remote, source, local, opts),
+		release:   func() {},
+		halted:    make(chan struct{}),
+	}, nil
+}
+
+// Start runs the store, and blocks until ctx is done or Close is called. It is
+// a controller-runtime Runnable: mgr.Add(store). When Start has returned,
+// nothing of the store is running any more, and the store is closed.
+//
+// Start returns nil when it ends as it was told to, [ErrClosed] after Close,
+// and [ErrInvalidArgument] when the store has been started before.
+func (s *Store) Start(ctx context.Context) error {
+	ctx, err := s.begin(ctx)
+	if err != nil {
+		return err
+	}
+	var tasks sync.WaitGroup
+	tasks.Go(func() { s.source.run(ctx) })
+	tasks.Go(func() { s.committer.run(ctx) })
+	tasks.Wait()
+
+	s.mu.Lock()
+	s.phase = closed
+	s.mu.Unlock()
+	s.source.link.Close()
+	close(s.halted)
+	s.local.current.Close()
+	return nil
+}
+
+func (s *Store) begin(ctx context.Context) (context.Context, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch s.phase {
+	case closed:
+		return nil, ErrClosed
+	case running:
+		return nil, fmt.Errorf("%w: the store has been started before", ErrInvalidArgument)
+	}
+	s.phase = running
+	ctx, s.stop = context.WithCancelCause(ctx)
+	return ctx, nil
+}
+
+// Close ends the store. Once it has returned, nothing of the store is running:
+// no request, no callback. Transactions that wait end with [ErrClosed]; one
+// whose request is in flight ends with [ErrUnknownOutcome]. Reads go on to
+// serve the last known state.
+//
+// Called from inside a callback, Close does not wait for callbacks; they end
+// with the call they are in. Close may be called more than once; it returns
+// nil.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	before := s.phase
+	s.phase = closed
+	stop := s.stop
+	s.mu.Unlock()
+
+	if stop != nil {
+		stop(ErrClosed)
+		<-s.halted
+	}
+	if before == fresh {
+		s.committer.close()
+		s.source.link.Close()
+	}
+	s.local.current.Close()
+	s.release()
+	return nil
+}
+
+// NeedLeaderElection tells controller-runtime that every replica of a
+// controller runs the store: each keeps its own copy of the map.
+func (s *Store) NeedLeaderElection() bool { return false }
+
+// WaitForSync blocks until the copy is current and follows the API server. When
+// ctx ends first, the error says what has kept it from being so. When the
+// server denies access for a second, WaitForSync returns what the server says,
+// which names the verb that is missing, and does not wait for ctx; the store
+// goes on trying, and recovers by itself when the right is granted.
+//
+// It returns [ErrClosed] when the store is closed.
+func (s *Store) WaitForSync(ctx context.Context) error {
+	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
+	switch {
+	case errors.Is(err, watch.ErrClosed):
+		return ErrClosed
+	case err == nil && l.synced:
+		return nil
+	case err == nil:
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.namespace, s.remote.name, l.err)
+	case !l.started:
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: Start has not been called", s.remote.namespace, s.remote.name, err)
+	case l.err != nil:
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.namespace, s.remote.name, err, l.err)
+	default:
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: waiting for the API server's answer", s.remote.namespace, s.remote.name, err)
+	}
+}
+
+func (s *Store) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase == closed
+}

@@ -1,0 +1,81 @@
+package mapstore
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+const (
+	// maxValueBytes is how many bytes the values of a ConfigMap may have
+	// together. Source: ValidateConfigMap in kubernetes/pkg/apis/core/validation.
+	maxValueBytes = 1 << 20
+
+	// maxObjectBytes is etcd's default limit for one request, --max-request-bytes.
+	maxObjectBytes = 3 << 19
+
+	// objectOverhead is what the stored object has besides its entries and the
+	// metadata that we see: etcd's own framing, and the managed fields of a few
+	// managers without their lists of keys.
+	objectOverhead = 4 << 10
+)
+
+func validateName(namespace, name string) error {
+	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+		return fmt.Errorf("%w: namespace %q: %s", ErrInvalidName, namespace, strings.Join(problems, ", "))
+	}
+	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
+		return fmt.Errorf("%w: ConfigMap %q: %s", ErrInvalidName, name, strings.Join(problems, ", "))
+	}
+	return nil
+}
+
+func validateKey(key string) error {
+	if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
+		return fmt.Errorf("%w: %.300q: %s", ErrInvalidKey, key, strings.Join(problems, ", "))
+	}
+	return nil
+}
+
+// A size is how much of the two limits a map uses. It can be kept up to date
+// entry by entry.
+type size struct {
+	values int // bytes of values
+	object int // bytes of the stored object, without its metadata
+}
+
+func (s *size) add(key, value string) {
+	s.values += len(value)
+	s.object += entryBytes(key, value)
+}
+
+func (s *size) remove(key, value string) {
+	s.values -= len(value)
+	s.object -= entryBytes(key, value)
+}
+
+// entryBytes is what one entry adds to the stored object: a protobuf map entry,
+// and `"f:KEY":{},` in the managed fields of whoever wrote it.
+func entryBytes(key, value string) int {
+	body := fieldBytes(len(key)) + fieldBytes(len(value))
+	return fieldBytes(body) + len(key) + len(`"f:":{},`)
+}
+
+// fieldBytes is the size of a length-delimited protobuf field of n bytes.
+func fieldBytes(n int) int {
+	return 1 + (bits.Len(uint(n|1))+6)/7 + n
+}
+
+// checkGrowth returns ErrTooLarge when a map that grows from s to next no longer
+// fits. A map that others have made too large may still shrink.
+func (s size) checkGrowth(next size, metadata int) error {
+	if next.values > maxValueBytes && next.values > s.values {
+		return fmt.Errorf("%w: %d bytes of values, of %d", ErrTooLarge, next.values, maxValueBytes)
+	}
+	if total := next.object + metadata + objectOverhead; total > maxObjectBytes && next.object > s.object {
+		return fmt.Errorf("%w: about %d bytes with keys and metadata, of %d", ErrTooLarge, total, maxObjectBytes)
+	}
+	return nil
+}

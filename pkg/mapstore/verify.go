@@ -1,0 +1,52 @@
+package mapstore
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// verbs are the rights that a store uses: the first three to read, the others
+// to write; the last one, with patch, to create the map.
+var verbs = []string{"get", "list", "watch", "update", "patch", "create"}
+
+// Verify asks the API server whether the caller has each right that the store
+// may use: get, list and watch to read, and update, patch and create to write.
+// It changes nothing, and need not be started or synced.
+//
+// When rights are missing, the error names each of them, and
+// apierrors.IsForbidden holds for it. For a store that only reads, denials of
+// update, patch and create are as they should be. Verify returns [ErrClosed]
+// when the store is closed, and otherwise what the API server or network said.
+func (s *Store) Verify(ctx context.Context) error {
+	if s.isClosed() {
+		return ErrClosed
+	}
+	var denied []string
+	for _, verb := range verbs {
+		review, err := s.remote.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
+				Namespace: s.remote.namespace,
+				Verb:      verb,
+				Resource:  "configmaps",
+				Name:      s.remote.name,
+			}},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			return fmt.Errorf("mapstore: cannot ask for the right to %s: %w", verb, err)
+		}
+		if !review.Status.Allowed {
+			denied = append(denied, verb)
+		}
+	}
+	if len(denied) == 0 {
+		return nil
+	}
+	return fmt.Errorf("mapstore: in namespace %s: %w", s.remote.namespace, apierrors.NewForbidden(
+		corev1.Resource("configmaps"), s.remote.name, fmt.Errorf("the caller may not %s it", strings.Join(denied, ", "))))
+}
