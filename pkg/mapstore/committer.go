@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // A committer turns transactions into guarded Updates, one at a time. While one
@@ -252,15 +253,26 @@ func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*S
 	if len(draft.data) == 0 {
 		return c.confirmAbsent(ctx, base)
 	}
-	created, err := c.remote.create(ctx)
-	switch fateOf(err) {
-	case applied:
+	return nil, c.create(ctx)
+}
+
+// create creates the map, so that there is a version for the draft to be based
+// on. It always returns an error: an *again if the draft may be tried on it.
+func (c *committer) create(ctx context.Context) error {
+	created, err := c.remote.create(ctx, newCommitID())
+	switch fate := fateOf(err); {
+	case fate == applied:
 		c.local.install(newSnapshot(created))
-		return nil, &again{atOnce: true}
-	case stale, rejected: // stale: there is no such namespace
-		return nil, fmt.Errorf("mapstore: cannot create the map: %w", err)
-	default: // whether it was created does not matter: it holds nothing yet
-		return nil, &again{why: err}
+		return &again{atOnce: true}
+	case apierrors.IsConflict(err): // somebody else was faster
+		if err := c.source.refresh(ctx); err != nil {
+			return &again{why: err}
+		}
+		return &again{atOnce: true}
+	case fate == stale, fate == rejected: // stale: there is no such namespace
+		return rejection(err)
+	default: // if it was created after all, it holds nothing yet
+		return &again{why: err}
 	}
 }
 
@@ -268,7 +280,7 @@ func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*S
 func (c *committer) confirmAbsent(ctx context.Context, base *Snapshot) (*Snapshot, error) {
 	if err := c.source.refresh(ctx); err != nil {
 		if fateOf(err) == rejected {
-			return nil, fmt.Errorf("mapstore: not applied: %w", err)
+			return nil, rejection(err)
 		}
 		return nil, &again{why: err}
 	}
@@ -298,7 +310,7 @@ func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.C
 		case lost != nil:
 			// Whatever this request met says nothing about the earlier one.
 		case fate == rejected:
-			return nil, fmt.Errorf("mapstore: not applied: %w", asTooLarge(err))
+			return nil, rejection(err)
 		case fate != stale:
 			return nil, &again{why: err}
 		}
@@ -326,6 +338,9 @@ func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.C
 // read has confirmed it. It keeps trying until ctx ends.
 func (c *committer) later(ctx context.Context, base *Snapshot, retry *backoff) (*Snapshot, error) {
 	for {
+		if now := c.local.load(); now.serial != base.serial {
+			return now, nil
+		}
 		if err := retry.wait(ctx); err != nil { // the watch is often faster than a read
 			return nil, err
 		}

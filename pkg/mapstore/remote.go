@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,9 +21,15 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// requestTimeout bounds each request, and the opening of a watch, so that a
-// server that has stopped answering is noticed.
-const requestTimeout = 10 * time.Second
+const (
+	// readTimeout bounds a read, and the opening of a watch, so that a server
+	// that has stopped answering is noticed.
+	readTimeout = 10 * time.Second
+
+	// updateTimeout bounds one attempt to write. A server needs seconds for a
+	// map of many thousand keys, and gives up by itself after 34.
+	updateTimeout = 35 * time.Second
+)
 
 // A remote is the one ConfigMap on the API server: each method is one request.
 type remote struct {
@@ -34,7 +41,7 @@ type remote struct {
 
 // get is a quorum read.
 func (r *remote) get(ctx context.Context) (*corev1.ConfigMap, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	return r.client.CoreV1().ConfigMaps(r.namespace).Get(ctx, r.name, metav1.GetOptions{})
 }
@@ -43,7 +50,7 @@ func (r *remote) get(ctx context.Context) (*corev1.ConfigMap, error) {
 // map does not exist. The empty resource version asks for consistency: "0",
 // which informers send, may be served from a cache that lags.
 func (r *remote) list(ctx context.Context) (*corev1.ConfigMapList, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	list, err := r.client.CoreV1().ConfigMaps(r.namespace).List(ctx, metav1.ListOptions{FieldSelector: r.selector()})
 	if err != nil {
@@ -65,14 +72,17 @@ func (r *remote) watch(ctx context.Context, options metav1.ListOptions) (apiwatc
 	return r.client.CoreV1().ConfigMaps(r.namespace).Watch(ctx, options)
 }
 
-// create makes sure that the map exists, by applying an object without entries:
-// RBAC can grant that for one name, which it cannot for a POST. Applied to a
-// map that exists, it changes no entry.
-func (r *remote) create(ctx context.Context) (*corev1.ConfigMap, error) {
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+// create creates the map, without entries and with the ledger that is given. It
+// applies it: RBAC can grant that for one name, which it cannot for a POST. The
+// ledger is not only a beginning for later commits; without any field of ours,
+// the server would never track who manages the map's fields. Not forced, the
+// request meets a conflict where the map has come to exist and has a ledger.
+func (r *remote) create(ctx context.Context, ledger string) (*corev1.ConfigMap, error) {
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	return r.client.CoreV1().ConfigMaps(r.namespace).Apply(ctx, applycorev1.ConfigMap(r.name, r.namespace),
-		metav1.ApplyOptions{FieldManager: r.fieldManager, Force: true})
+	return r.client.CoreV1().ConfigMaps(r.namespace).Apply(ctx,
+		applycorev1.ConfigMap(r.name, r.namespace).WithAnnotations(map[string]string{ledgerAnnotation: ledger}),
+		metav1.ApplyOptions{FieldManager: r.fieldManager})
 }
 
 // update sends object, which must carry the resource version that it was
@@ -84,7 +94,7 @@ func (r *remote) update(ctx context.Context, object *corev1.ConfigMap) (answer *
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Add(1) },
 	})
-	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	answer, err = r.client.CoreV1().ConfigMaps(r.namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: r.fieldManager})
 	return answer, sent.Load() > 1, err
@@ -117,6 +127,8 @@ func fateOf(err error) fate {
 		return applied
 	case neverSent(err), apierrors.IsTooManyRequests(err):
 		return refused
+	case isTooLarge(err):
+		return rejected
 	case !errors.As(err, &status):
 		return unclear
 	}
@@ -147,11 +159,26 @@ func isDenied(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }
 
-// asTooLarge marks what a server says to an object over its limits, which may
-// be lower than the ones that we know.
-func asTooLarge(err error) error {
+// isTooLarge reports whether the server said that the object is over a limit,
+// which may be lower than those that we know. What etcd or its client say to
+// that comes through as a plain 500.
+func isTooLarge(err error) bool {
 	if apierrors.IsRequestEntityTooLargeError(err) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Code != http.StatusInternalServerError {
+		return false
+	}
+	message := status.Status().Message
+	return strings.Contains(message, "request is too large") || // etcd
+		strings.Contains(message, "message larger than max") // its client, or gRPC at its door
+}
+
+// rejection describes a request that was rejected.
+func rejection(err error) error {
+	if isTooLarge(err) {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
 	}
-	return err
+	return fmt.Errorf("mapstore: not applied: %w", err)
 }

@@ -144,7 +144,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	src.listed = false
 
 	ctx, cancel := context.WithCancelCause(ctx)
-	idle := time.AfterFunc(requestTimeout, func() { cancel(errSilent) })
+	idle := time.AfterFunc(readTimeout, func() { cancel(errSilent) })
 	w, err := src.remote.watch(ctx, options)
 	if err != nil {
 		idle.Stop()

@@ -16,10 +16,11 @@ const (
 	// maxObjectBytes is etcd's default limit for one request, --max-request-bytes.
 	maxObjectBytes = 3 << 19
 
-	// objectOverhead is what the stored object has besides its entries and the
-	// metadata that we see: etcd's own framing, and the managed fields of a few
-	// managers without their lists of keys.
-	objectOverhead = 4 << 10
+	// objectOverhead is what etcd's request has besides the object's entries and
+	// metadata: its own framing, and a ledger that may still grow. Managed
+	// fields do not count: a server drops them when they are what makes an
+	// object too large. Source: apiserver/pkg/endpoints/handlers/update.go.
+	objectOverhead = 1 << 10
 )
 
 func validateName(namespace, name string) error {
@@ -56,11 +57,9 @@ func (s *size) remove(key, value string) {
 	s.object -= entryBytes(key, value)
 }
 
-// entryBytes is what one entry adds to the stored object: a protobuf map entry,
-// and `"f:KEY":{},` in the managed fields of whoever wrote it.
+// entryBytes is what one entry adds to the stored object: a protobuf map entry.
 func entryBytes(key, value string) int {
-	body := fieldBytes(len(key)) + fieldBytes(len(value))
-	return fieldBytes(body) + len(key) + len(`"f:":{},`)
+	return fieldBytes(fieldBytes(len(key)) + fieldBytes(len(value)))
 }
 
 // fieldBytes is the size of a length-delimited protobuf field of n bytes.
