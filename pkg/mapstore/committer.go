@@ -265,10 +265,8 @@ func (c *committer) create(ctx context.Context) error {
 		c.local.install(newSnapshot(created))
 		return &again{atOnce: true}
 	case apierrors.IsConflict(err): // somebody else was faster
-		if err := c.source.refresh(ctx); err != nil {
-			return &again{why: err}
-		}
-		return &again{atOnce: true}
+		_ = c.source.refresh(ctx) // if this fails, the next attempt meets the conflict again
+		return &again{why: err}
 	case fate == stale, fate == rejected: // stale: there is no such namespace
 		return rejection(err)
 	default: // if it was created after all, it holds nothing yet

@@ -1,0 +1,110 @@
+package mapstore
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+func version(uid types.UID, revision string) *Snapshot {
+	s := snapshotOf(map[string]string{"r": revision}, nil)
+	s.uid, s.revision = uid, revision
+	return s
+}
+
+func TestTheReplicaNeverGoesBack(t *testing.T) {
+	r := newReplica(logr.Discard())
+	for _, step := range []struct {
+		next  *Snapshot
+		shows string
+		exist bool
+		epoch uint64
+	}{
+		{version("a", "9"), "9", true, 1},
+		{version("a", "10"), "10", true, 1},
+		{version("a", "9"), "10", true, 1}, // a late answer
+		{version("a", "10"), "10", true, 1},
+		{absentSnapshot("a", "12"), "12", false, 1},
+		{version("a", "11"), "12", false, 1}, // a late answer does not revive it
+		{absentSnapshot("", "13"), "13", false, 1},
+		{version("b", "14"), "14", true, 2}, // recreated
+		{absentSnapshot("", "15"), "15", false, 2},
+		{version("c", "20"), "20", true, 3},
+	} {
+		r.install(step.next)
+		now := r.load()
+		if now.revision != step.shows || now.Exists() != step.exist || now.epoch != step.epoch {
+			t.Fatalf("after %s %s: revision %s, exists %v, epoch %d, want %+v", step.next.uid, step.next.revision, now.revision, now.Exists(), now.epoch, step)
+		}
+		if now.uid == "" {
+			t.Error("the UID is lost")
+		}
+	}
+}
+
+func TestOnlyAQuorumReadFromBeforeWhatWasSeenTurnsBackTime(t *testing.T) {
+	r := newReplica(logr.Discard())
+	r.install(version("a", "100"))
+	asked := r.load()
+	r.install(version("a", "101")) // meanwhile
+	r.confirm(version("a", "100"), asked)
+	if got := r.load().revision; got != "101" {
+		t.Fatalf("an answer that is merely late took the copy to %s", got)
+	}
+	r.confirm(version("a", "50"), asked)
+	if now := r.load(); now.revision != "50" || now.epoch != 2 {
+		t.Fatalf("revision %s and epoch %d, want to follow the server back", now.revision, now.epoch)
+	}
+	r.confirm(version("a", "50"), asked) // a second read says the same
+	if now := r.load(); now.epoch != 2 {
+		t.Errorf("epoch %d: the same step back counted twice", now.epoch)
+	}
+	r.confirm(absentSnapshot("", "40"), r.load())
+	if now := r.load(); now.Exists() || now.epoch != 3 {
+		t.Errorf("exists %v, epoch %d, want to follow the server back to before the map", now.Exists(), now.epoch)
+	}
+}
+
+func TestSnapshotsCompare(t *testing.T) {
+	old := snapshotOf(map[string]string{"same": "1", "changed": "1", "gone": "1"}, nil)
+	now := snapshotOf(map[string]string{"same": "1", "changed": "2", "new": ""}, nil)
+	old.serial, now.serial, old.epoch, now.epoch = 1, 2, 1, 1
+	want := []string{"changed", "gone", "new"}
+	for range 2 { // the second answer is remembered
+		if got := now.changedSince(old); !slices.Equal(got, want) {
+			t.Errorf("changed keys %v, want %v", got, want)
+		}
+	}
+	if got := now.changedSince(&Snapshot{}); !slices.Equal(got, []string{"changed", "new", "same"}) {
+		t.Errorf("changed from empty: %v", got)
+	}
+	change, _ := changeBetween(old, now, nil)
+	var deltas []string
+	for key, delta := range change.Deltas() {
+		deltas = append(deltas, fmt.Sprint(key, " ", delta.Op, " ", delta.Old, " ", delta.New))
+	}
+	if want := []string{"changed modified 1 2", "gone removed 1 ", "new added  "}; !slices.Equal(deltas, want) {
+		t.Errorf("deltas %q, want %q", deltas, want)
+	}
+	for name, row := range map[string]struct {
+		filters []Filter
+		keys    []string
+	}{
+		"keys":          {[]Filter{Keys("gone", "same", "absent")}, []string{"gone"}},
+		"a prefix":      {[]Filter{Prefix("n")}, []string{"new"}},
+		"either of two": {[]Filter{Prefix("n"), Keys("changed")}, []string{"changed", "new"}},
+		"none":          {[]Filter{Keys()}, nil},
+	} {
+		change, tell := changeBetween(old, now, row.filters)
+		if !slices.Equal(change.Keys(), row.keys) || tell != (len(row.keys) > 0) {
+			t.Errorf("%s: %v, %v", name, change.Keys(), tell)
+		}
+	}
+	now.epoch = 2
+	if change, tell := changeBetween(old, now, []Filter{Keys()}); !tell || !change.Reset {
+		t.Error("a Reset is silent when the filter lets no key through")
+	}
+}
