@@ -16,11 +16,12 @@ import (
 // last known; [Store.Status] tells which. For several keys that belong together
 // use one [Store.Snapshot].
 func (s *Store) Get(key string) (string, bool) {
-	return s.local.load().Get(key)
+	value, ok := s.current.Load().data[key]
+	return value, ok
 }
 
 // Snapshot returns the local copy, under the same terms as Get.
-func (s *Store) Snapshot() *Snapshot { return s.local.load() }
+func (s *Store) Snapshot() *Snapshot { return s.current.Load() }
 
 // Sync reads the map from the API server with a quorum read, brings the local
 // copy up to it, and returns the copy: it contains every write that anybody
@@ -69,7 +70,7 @@ func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snap
 }
 
 func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool) (*Snapshot, error) {
-	snapshot, err := s.local.current.Wait(ctx, func(now *Snapshot) bool { return now.serial > 0 && cond(now) })
+	snapshot, err := s.current.Wait(ctx, func(now *Snapshot) bool { return now.serial > 0 && cond(now) })
 	switch {
 	case err == nil:
 		return snapshot, nil

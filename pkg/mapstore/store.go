@@ -14,6 +14,7 @@ import (
 // A Store is one ConfigMap as a map that this process shares with others. All
 // methods may be called from any goroutine.
 type Store struct {
+	current   *watch.Var[*Snapshot] // the replica's, within reach of Get
 	options   Options
 	remote    *remote
 	local     *replica
@@ -59,6 +60,7 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 	local := newReplica(opts.Logger)
 	source := newSource(remote, local, opts)
 	return &Store{
+		current:   local.current,
 		options:   opts,
 		remote:    remote,
 		local:     local,
@@ -90,7 +92,7 @@ func (s *Store) Start(ctx context.Context) error {
 	s.mu.Unlock()
 	s.source.link.Close()
 	close(s.halted)
-	s.local.current.Close()
+	s.current.Close()
 	return nil
 }
 
@@ -131,7 +133,7 @@ func (s *Store) Close() error {
 		s.committer.close()
 		s.source.link.Close()
 	}
-	s.local.current.Close()
+	s.current.Close()
 	s.release()
 	return nil
 }

@@ -28,7 +28,7 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 		panic("mapstore: OnChange with a nil function")
 	}
 	chain := s.newChain(filters)
-	return s.local.current.Subscribe(func(_, now *Snapshot) {
+	return s.current.Subscribe(func(_, now *Snapshot) {
 		if change, ok := chain.next(now); ok {
 			fn(change)
 		}
@@ -40,7 +40,7 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 func (s *Store) Changes(ctx context.Context, filters ...Filter) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
 		chain := s.newChain(filters)
-		for _, now := range s.local.current.Changes(ctx) {
+		for _, now := range s.current.Changes(ctx) {
 			if change, ok := chain.next(now); ok && !yield(change) {
 				return
 			}

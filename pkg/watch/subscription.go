@@ -1,12 +1,9 @@
 package watch
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
-	"strconv"
 	"sync"
 )
 
@@ -15,13 +12,14 @@ import (
 type Subscription struct {
 	deliver func()              // one step of the chain, or nothing when the newest version was seen
 	detach  func(*Subscription) // takes the subscription out of its Var
+	crew    *crew
 	options options
 
 	mu      sync.Mutex // protects all below
 	stopped bool
-	running bool
+	running bool          // or waiting for the crew
 	again   bool          // woken while running
-	runner  uint64        // the goroutine that runs, 0 until it has said so
+	runner  uint64        // the goroutine that runs the callback, 0 when none does
 	ended   chan struct{} // closed when the current run ends; made by whoever waits for it
 }
 
@@ -60,6 +58,7 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 			fn(old.value, now.value)
 		},
 		detach: func(s *Subscription) { v.remove(s) },
+		crew:   &v.crew,
 	}
 	for _, opt := range opts {
 		opt(&s.options)
@@ -111,15 +110,15 @@ func (s *Subscription) wake() {
 		s.again = true
 	default:
 		s.running = true
-		go s.run()
+		s.crew.take(s)
 	}
 }
 
-// run delivers one step. It ends in finish even when the callback panics or
-// ends its goroutine with runtime.Goexit.
-func (s *Subscription) run() {
+// run delivers one step, in the goroutine with the given id. It ends in finish
+// even when the callback panics or ends its goroutine with runtime.Goexit.
+func (s *Subscription) run(goroutine uint64) {
 	defer s.finish()
-	if !s.begin() {
+	if !s.begin(goroutine) {
 		return
 	}
 	defer s.recover()
@@ -129,11 +128,10 @@ func (s *Subscription) run() {
 // begin notes which goroutine runs, so that Stop knows when it is called from
 // inside the callback. It returns false when the subscription was stopped
 // before the run got under way.
-func (s *Subscription) begin() bool {
-	id := goroutineID()
+func (s *Subscription) begin(goroutine uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.runner = id
+	s.runner = goroutine
 	return !s.stopped
 }
 
@@ -143,7 +141,7 @@ func (s *Subscription) finish() {
 	s.runner = 0
 	if s.again && !s.stopped {
 		s.again = false
-		go s.run()
+		s.crew.take(s)
 		return
 	}
 	s.running, s.again = false, false
@@ -165,18 +163,4 @@ func (s *Subscription) recover() {
 	}
 	// The value may quote what was being handled, so only its type is logged.
 	slog.Error("watch: a callback panicked", "type", fmt.Sprintf("%T", recovered), "stack", string(stack))
-}
-
-// goroutineID reads the number of the calling goroutine off its stack trace, as
-// net/http does. Nothing else tells a callback from another caller of Stop, and
-// only one of the two may wait for the callback's end.
-func goroutineID() uint64 {
-	var buf [32]byte
-	trace := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
-	digits, _, _ := bytes.Cut(trace, []byte(" "))
-	id, err := strconv.ParseUint(string(digits), 10, 64)
-	if err != nil {
-		panic("watch: unexpected stack trace: " + string(trace))
-	}
-	return id
 }

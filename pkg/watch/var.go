@@ -15,8 +15,9 @@ var ErrClosed = errors.New("watch: closed")
 // shared between readers, so they must not change once stored. A Var must be
 // made by [NewVar]; its methods may be called from any goroutine.
 type Var[T any] struct {
-	initial *version[T]
 	current atomic.Pointer[version[T]]
+	initial *version[T]
+	crew    crew
 
 	mu        sync.Mutex // protects followers, closed, and the order of stores
 	followers map[follower]struct{}

@@ -121,6 +121,32 @@ func TestIdleSubscriptionsHoldNoGoroutine(t *testing.T) {
 	}
 }
 
+func TestManyBlockedCallbacksHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		const blocked = 100
+		release := make(chan struct{})
+		var entered, passed atomic.Int32
+		for range blocked {
+			v.Subscribe(func(int, int) {
+				entered.Add(1)
+				<-release
+			})
+			v.Subscribe(func(int, int) { passed.Add(1) })
+			v.Subscribe(func(int, int) { runtime.Goexit() })
+		}
+		v.Store(1)
+		synctest.Wait()
+		v.Store(2)
+		synctest.Wait()
+		if entered.Load() != blocked || passed.Load() != 2*blocked {
+			t.Errorf("%d callbacks have entered, %d calls have passed, want %d and %d", entered.Load(), passed.Load(), blocked, 2*blocked)
+		}
+		close(release)
+		v.Close()
+	})
+}
+
 func TestAPanicGoesToOnPanicAndTheSubscriptionGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := watch.NewVar(0)
