@@ -1,0 +1,238 @@
+// Package kube runs a real Kubernetes control plane for tests and for people:
+// kube-apiserver and etcd, as child processes on free ports of 127.0.0.1.
+//
+// # What is real
+//
+// Storage, watches, the watch cache, admission, API Priority and Fairness, RBAC
+// and service account tokens are those of a cluster, at their defaults; etcd
+// syncs to disk. Nothing else runs: no controller makes a "default" service
+// account, collects garbage, or finishes the deletion of a namespace.
+//
+// # By hand
+//
+// The command control-plane runs one until it is interrupted:
+//
+//	go -C hack/kube run ./cmd/control-plane
+//
+// # Where the binaries come from
+//
+// They are built from their Go modules, once, into the user's cache folder; the
+// go.mod files in the apiserver and etcd folders say which versions. If
+// KUBEBUILDER_ASSETS is set, the kube-apiserver and etcd in that folder are
+// used, and nothing is built.
+//
+// # What stays behind
+//
+// Nothing. Stop ends the processes and removes their folder. If the program
+// dies first, even by SIGKILL, a small guard process does the same.
+package kube
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+)
+
+// etcdDir is etcd's data folder, in the run's.
+const etcdDir = "etcd"
+
+// Options are the options of Start. The zero value is the recommended one.
+type Options struct {
+	// Progress is told what is being built, and how far it is. Nothing is written
+	// when nothing is built. Default: os.Stderr.
+	Progress io.Writer
+
+	// APIServerArgs and EtcdArgs are flags that come after Start's own. Those that
+	// take one value win over them; a list, such as --etcd-servers, grows.
+	APIServerArgs, EtcdArgs []string
+}
+
+// ControlPlane is one running API server with its etcd.
+type ControlPlane struct {
+	APIServer *Process
+	Etcd      *Process
+
+	guard     *guard
+	authority *authority
+	etcdURL   string
+	serverURL string       // the API server's
+	admin     *rest.Config // never changed; callers get copies
+	client    kubernetes.Interface
+	probes    http.RoundTripper
+	stop      func() error
+}
+
+// Start builds what is missing, starts etcd and the API server, and returns once
+// the API server is ready; from then on ctx means nothing to it. When it fails it
+// leaves nothing behind, and the error ends with the log of the process that did not
+// get ready.
+func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
+	if !supported {
+		return nil, fmt.Errorf("kube: no control plane on %s: %w", runtime.GOOS, errors.ErrUnsupported)
+	}
+	binaries, err := Build(ctx, opts.Progress)
+	if err != nil {
+		return nil, err
+	}
+	guard, err := startGuard()
+	if err != nil {
+		return nil, fmt.Errorf("kube: starting the guard: %w", err)
+	}
+	c := &ControlPlane{
+		APIServer: newProcess("kube-apiserver", guard.dir),
+		Etcd:      newProcess("etcd", guard.dir),
+		guard:     guard,
+	}
+	c.stop = sync.OnceValue(c.shutdown)
+	if err := c.start(ctx, binaries, opts); err != nil {
+		return nil, errors.Join(fmt.Errorf("kube: %w", err), c.Stop())
+	}
+	return c, nil
+}
+
+func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Options) error {
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	if err := c.configure(ports[0]); err != nil {
+		return err
+	}
+
+	c.etcdURL = fmt.Sprintf("http://127.0.0.1:%d", ports[1])
+	peerURL := fmt.Sprintf("http://127.0.0.1:%d", ports[2])
+	c.Etcd.argv = append([]string{
+		binaries.Etcd,
+		// Relative to the run's folder, which the guard moves and removes: by an absolute
+		// path a dying etcd has been seen to make it anew.
+		"--data-dir=" + etcdDir,
+		"--listen-client-urls=" + c.etcdURL,
+		"--advertise-client-urls=" + c.etcdURL,
+		"--listen-peer-urls=" + peerURL,
+		"--initial-advertise-peer-urls=" + peerURL,
+		"--initial-cluster=default=" + peerURL,
+		"--log-level=warn",
+	}, opts.EtcdArgs...)
+	c.Etcd.probe = func(ctx context.Context) error {
+		_, err := get(ctx, c.probes, c.etcdURL+"/health")
+		return err
+	}
+
+	c.APIServer.argv = append([]string{
+		binaries.APIServer,
+		"--etcd-servers=" + c.etcdURL,
+		"--bind-address=127.0.0.1",
+		"--advertise-address=127.0.0.1",
+		fmt.Sprintf("--secure-port=%d", ports[0]),
+		"--cert-dir=" + c.guard.dir,
+		"--tls-cert-file=" + c.path("serving.crt"),
+		"--tls-private-key-file=" + c.path("serving.key"),
+		"--client-ca-file=" + c.path("ca.crt"),
+		"--service-account-issuer=https://kubernetes.default.svc",
+		"--service-account-key-file=" + c.path("service-accounts.key"),
+		"--service-account-signing-key-file=" + c.path("service-accounts.key"),
+		"--service-cluster-ip-range=10.0.0.0/24",
+		"--authorization-mode=RBAC",
+		// The reconciler would publish this one's address in an Endpoints object,
+		// where a loopback address is invalid.
+		"--endpoint-reconciler-type=none",
+	}, opts.APIServerArgs...)
+	c.APIServer.probe = func(ctx context.Context) error {
+		_, err := get(ctx, c.probes, c.serverURL+"/readyz")
+		return err
+	}
+
+	if err := c.Etcd.Restart(ctx); err != nil {
+		return err
+	}
+	return c.APIServer.Restart(ctx)
+}
+
+// configure writes the certificates, keys and the kubeconfig of an API server on port.
+func (c *ControlPlane) configure(port int) error {
+	var err error
+	if c.authority, err = newAuthority(); err != nil {
+		return err
+	}
+	if err := c.authority.writeServerFiles(c.guard.dir); err != nil {
+		return err
+	}
+	c.serverURL = fmt.Sprintf("https://127.0.0.1:%d", port)
+	c.admin = c.User("admin", "system:masters")
+	if c.client, err = kubernetes.NewForConfig(c.admin); err != nil {
+		return err
+	}
+	tlsConfig, err := rest.TLSConfigFor(c.admin)
+	if err != nil {
+		return err
+	}
+	// A new connection for each probe: an old one says nothing about a new process, and
+	// would keep goroutines that tests count.
+	c.probes = &http.Transport{TLSClientConfig: tlsConfig, DisableKeepAlives: true}
+	return WriteKubeconfig(c.admin, metav1.NamespaceDefault, c.Kubeconfig())
+}
+
+// Stop ends both processes and removes all their files. It may be called more than
+// once, and always returns what the first call did.
+func (c *ControlPlane) Stop() error { return c.stop() }
+
+func (c *ControlPlane) shutdown() error {
+	// By SIGKILL, as a graceful end takes seconds and the data goes away anyway; the
+	// API server first, so that it does not fill its log with complaints about etcd.
+	return errors.Join(c.APIServer.Kill(), c.Etcd.Kill(), c.guard.release())
+}
+
+// Config returns the configuration of a client that may do everything and is not
+// rate limited on the client's side. The caller may change it.
+func (c *ControlPlane) Config() *rest.Config { return rest.CopyConfig(c.admin) }
+
+// Kubeconfig returns the path of a kubeconfig file with the same rights as Config.
+func (c *ControlPlane) Kubeconfig() string { return c.path("kubeconfig") }
+
+// Namespace creates a namespace whose name is prefix, a hyphen and a random suffix.
+func (c *ControlPlane) Namespace(ctx context.Context, prefix string) (string, error) {
+	namespace, err := c.client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: prefix + "-"},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		return "", err
+	}
+	return namespace.Name, nil
+}
+
+// Versions asks the running processes which versions they are, such as "v1.37.2" and
+// "v3.7.3".
+func (c *ControlPlane) Versions(ctx context.Context) (apiServer, etcd string, err error) {
+	var version struct{ GitVersion, Etcdserver string }
+	for _, url := range []string{c.serverURL, c.etcdURL} {
+		body, err := get(ctx, c.probes, url+"/version")
+		if err == nil {
+			err = json.Unmarshal(body, &version)
+		}
+		if err != nil {
+			return "", "", fmt.Errorf("kube: the version: %w", err)
+		}
+	}
+	return version.GitVersion, "v" + version.Etcdserver, nil
+}
+
+// EtcdURL returns the URL at which etcd serves its clients, without TLS and
+// credentials. It speaks gRPC and, under /v3/, its JSON form.
+func (c *ControlPlane) EtcdURL() string { return c.etcdURL }
+
+// EtcdDir returns etcd's data folder. While etcd is killed it may be copied, and
+// replaced by such a copy: Etcd.Restart then starts from what is there.
+func (c *ControlPlane) EtcdDir() string { return c.path(etcdDir) }
+
+func (c *ControlPlane) path(name string) string { return filepath.Join(c.guard.dir, name) }

@@ -1,0 +1,339 @@
+//go:build unix
+
+package kube
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// The subtests share one control plane; each works in a namespace of its own.
+func TestControlPlane(t *testing.T) {
+	plane := start(t)
+	for name, test := range map[string]func(*testing.T, *ControlPlane, string){
+		"runs the versions that go.mod says":                testVersions,
+		"the kubeconfig reaches it":                         testKubeconfig,
+		"a user has the granted rights and no others":       testGrant,
+		"a service account token works":                     testServiceAccountToken,
+		"a killed API server comes back with port and data": testKillAPIServer,
+		"a killed etcd comes back with acknowledged writes": testKillEtcd,
+		"a paused process answers when it is resumed":       testPause,
+		"etcd starts from an older copy of its data":        testRollback,
+	} {
+		t.Run(name, func(t *testing.T) {
+			namespace, err := plane.Namespace(t.Context(), "test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			test(t, plane, namespace)
+		})
+	}
+}
+
+func testVersions(t *testing.T, plane *ControlPlane, _ string) {
+	apiServer, etcd, err := plane.Versions(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv(assetsVariable) != "" {
+		t.Skip("the binaries are not those that are built here")
+	}
+	for source, got := range map[*source]string{&apiServerSource: apiServer, &etcdSource: etcd} {
+		want, err := source.version(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want {
+			t.Errorf("%s is %s, want %s", source.name, got, want)
+		}
+	}
+}
+
+func testKubeconfig(t *testing.T, plane *ControlPlane, namespace string) {
+	config, err := clientcmd.BuildConfigFromFlags("", plane.Kubeconfig())
+	if err != nil {
+		t.Fatal(err)
+	}
+	create(t, config, namespace, "by-admin")
+
+	path := filepath.Join(t.TempDir(), "kubeconfig")
+	if err := WriteKubeconfig(plane.User("alice"), namespace, path); err != nil {
+		t.Fatal(err)
+	}
+	loader := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: path}, nil)
+	if got, _, err := loader.Namespace(); err != nil || got != namespace {
+		t.Errorf("the namespace is %q, %v; want %q", got, err, namespace)
+	}
+	if config, err = loader.ClientConfig(); err != nil {
+		t.Fatal(err)
+	}
+	who, err := client(t, config).AuthenticationV1().SelfSubjectReviews().Create(t.Context(), &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
+	if err != nil || who.Status.UserInfo.Username != "alice" {
+		t.Errorf("the user is %q, %v; want alice", who.Status.UserInfo.Username, err)
+	}
+}
+
+func testGrant(t *testing.T, plane *ControlPlane, namespace string) {
+	create(t, plane.Config(), namespace, "one")
+	// One client, as a new one spends on its handshake what the API server needs to learn
+	// of a grant.
+	maps := client(t, plane.User("bob")).CoreV1().ConfigMaps(namespace)
+	readOne := func() error {
+		_, err := maps.Get(t.Context(), "one", metav1.GetOptions{})
+		return err
+	}
+	watch := rule("watch", "one")
+
+	if err := readOne(); !apierrors.IsForbidden(err) {
+		t.Fatalf("before a grant: %v, want forbidden", err)
+	}
+	// Many rounds, as a grant that returns too early is mostly not noticed.
+	for range 50 {
+		grant(t, plane, namespace, "bob", rule("get", "one"), watch)
+		if err := readOne(); err != nil {
+			t.Fatalf("granted: %v", err)
+		}
+		grant(t, plane, namespace, "bob", watch)
+		if err := readOne(); !apierrors.IsForbidden(err) {
+			t.Fatalf("granted something else: %v, want forbidden", err)
+		}
+	}
+	grant(t, plane, namespace, "bob", rule("get", "another"))
+	if err := readOne(); !apierrors.IsForbidden(err) {
+		t.Fatalf("granted another name: %v, want forbidden", err)
+	}
+	grant(t, plane, namespace, "bob", rule("get", "one"))
+	grant(t, plane, namespace, "bob")
+	if err := readOne(); !apierrors.IsForbidden(err) {
+		t.Fatalf("revoked: %v, want forbidden", err)
+	}
+}
+
+func testServiceAccountToken(t *testing.T, plane *ControlPlane, namespace string) {
+	create(t, plane.Config(), namespace, "one")
+	accounts := client(t, plane.Config()).CoreV1().ServiceAccounts(namespace)
+	if _, err := accounts.Create(t.Context(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: "robot"}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	token, err := accounts.CreateToken(t.Context(), "robot", &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := rest.AnonymousClientConfig(plane.Config())
+	config.BearerToken = token.Status.Token
+	if err := read(t.Context(), t, config, namespace, "one"); !apierrors.IsForbidden(err) {
+		t.Errorf("without a grant: %v, want forbidden", err)
+	}
+	grant(t, plane, namespace, "system:serviceaccount:"+namespace+":robot", rule("get", "one"))
+	if err := read(t.Context(), t, config, namespace, "one"); err != nil {
+		t.Errorf("granted: %v", err)
+	}
+}
+
+func testKillAPIServer(t *testing.T, plane *ControlPlane, namespace string) {
+	config := plane.Config()
+	create(t, config, namespace, "one")
+	pid := plane.APIServer.PID()
+	if err := plane.APIServer.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if alive(pid) || plane.APIServer.PID() != 0 {
+		t.Errorf("process %d is alive, or PID is %d", pid, plane.APIServer.PID())
+	}
+	if err := plane.APIServer.Kill(); err != nil {
+		t.Errorf("killing it again: %v", err)
+	}
+	if err := plane.APIServer.Pause(); !errors.Is(err, os.ErrProcessDone) {
+		t.Errorf("pausing it: %v, want %v", err, os.ErrProcessDone)
+	}
+	if err := read(t.Context(), t, config, namespace, "one"); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Errorf("while it is killed: %v, want %v", err, syscall.ECONNREFUSED)
+	}
+	restart(t, plane.APIServer)
+	if err := read(t.Context(), t, config, namespace, "one"); err != nil {
+		t.Errorf("restarted: %v", err)
+	}
+}
+
+func testKillEtcd(t *testing.T, plane *ControlPlane, namespace string) {
+	create(t, plane.Config(), namespace, "one")
+	if err := plane.Etcd.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	restart(t, plane.Etcd)
+	if err := read(t.Context(), t, plane.Config(), namespace, "one"); err != nil {
+		t.Errorf("restarted: %v", err)
+	}
+}
+
+func testPause(t *testing.T, plane *ControlPlane, namespace string) {
+	create(t, plane.Config(), namespace, "one")
+	for _, process := range []*Process{plane.APIServer, plane.Etcd} {
+		if err := process.Pause(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		err := read(ctx, t, plane.Config(), namespace, "one")
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%s is paused: %v, want %v", process.name, err, context.DeadlineExceeded)
+		}
+		if err := process.Resume(); err != nil {
+			t.Fatal(err)
+		}
+		if err := read(t.Context(), t, plane.Config(), namespace, "one"); err != nil {
+			t.Errorf("%s is resumed: %v", process.name, err)
+		}
+	}
+}
+
+func testRollback(t *testing.T, plane *ControlPlane, namespace string) {
+	create(t, plane.Config(), namespace, "old")
+	if err := plane.Etcd.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	backup := filepath.Join(t.TempDir(), "etcd")
+	if err := os.CopyFS(backup, os.DirFS(plane.EtcdDir())); err != nil {
+		t.Fatal(err)
+	}
+	restart(t, plane.Etcd)
+	create(t, plane.Config(), namespace, "new")
+	if !inEtcd(t, plane, namespace, "old") || !inEtcd(t, plane, namespace, "new") {
+		t.Fatal("etcd lacks what was created")
+	}
+
+	if err := plane.Etcd.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(plane.EtcdDir()), os.CopyFS(plane.EtcdDir(), os.DirFS(backup))); err != nil {
+		t.Fatal(err)
+	}
+	restart(t, plane.Etcd)
+	if !inEtcd(t, plane, namespace, "old") || inEtcd(t, plane, namespace, "new") {
+		t.Error("etcd's data is not that of the copy")
+	}
+	// Its watch cache is ahead of etcd; the other subtests need one that is not.
+	restart(t, plane.APIServer)
+}
+
+func TestStartSaysWhyItFails(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	_, err := Start(t.Context(), Options{Progress: t.Output(), APIServerArgs: []string{"--no-such-flag"}})
+	if err == nil || !strings.Contains(err.Error(), "unknown flag: --no-such-flag") {
+		t.Errorf("the error is %v, want the log of the API server", err)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func TestCancelledStartLeavesNothing(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	// Long enough for the processes to start, not for them to be ready.
+	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
+	defer cancel()
+	_, err := Start(ctx, Options{Progress: t.Output()})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the error is %v, want %v", err, context.DeadlineExceeded)
+	}
+	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func start(t *testing.T) *ControlPlane {
+	t.Helper()
+	plane, err := Start(t.Context(), Options{Progress: t.Output()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return plane
+}
+
+func restart(t *testing.T, process *Process) {
+	t.Helper()
+	if err := process.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func grant(t *testing.T, plane *ControlPlane, namespace, user string, rules ...rbacv1.PolicyRule) {
+	t.Helper()
+	if err := plane.Grant(t.Context(), namespace, user, rules...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rule(verb, name string) rbacv1.PolicyRule {
+	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{name}, Verbs: []string{verb}}
+}
+
+func client(t *testing.T, config *rest.Config) kubernetes.Interface {
+	t.Helper()
+	c, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func create(t *testing.T, config *rest.Config, namespace, name string) {
+	t.Helper()
+	_, err := client(t, config).CoreV1().ConfigMaps(namespace).Create(t.Context(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func read(ctx context.Context, t *testing.T, config *rest.Config, namespace, name string) error {
+	t.Helper()
+	_, err := client(t, config).CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
+	return err
+}
+
+// inEtcd asks etcd itself whether it has the ConfigMap.
+func inEtcd(t *testing.T, plane *ControlPlane, namespace, name string) bool {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"key": []byte("/registry/configmaps/" + namespace + "/" + name), "count_only": true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.Post(plane.EtcdURL()+"/v3/kv/range", "application/json", bytes.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	var answer struct{ Count string }
+	text, err := io.ReadAll(response.Body)
+	if err == nil {
+		err = json.Unmarshal(text, &answer)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return answer.Count == "1"
+}
