@@ -94,13 +94,13 @@ func (c *committer) leave(t *transaction) (inBatch bool, why error) {
 	return true, nil
 }
 
-// run commits until ctx is done. Transactions that arrive before the first sync
-// wait for it.
+// run commits until ctx is done.
 func (c *committer) run(ctx context.Context) {
 	defer c.close()
-	if _, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced }); err != nil {
+	if !c.awaitSync(ctx) {
 		return
 	}
+	c.signal() // for those who came while it waited
 	retry := newBackoff(c.options.MaxBackoff)
 	for {
 		select {
@@ -119,13 +119,37 @@ func (c *committer) run(ctx context.Context) {
 	}
 }
 
+// awaitSync blocks until the copy has been synced. Until then transactions
+// wait, unless the server denies access: then they end with what it says.
+func (c *committer) awaitSync(ctx context.Context) bool {
+	for {
+		l, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
+		if err != nil || l.synced {
+			return err == nil
+		}
+		c.refuse(rejection(l.err))
+		select {
+		case <-c.wake:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
 // close ends the transactions that wait, and refuses new ones.
 func (c *committer) close() {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.closed = true
+	c.mu.Unlock()
+	c.refuse(fmt.Errorf("%w: not applied", ErrClosed))
+}
+
+// refuse ends the transactions that wait.
+func (c *committer) refuse(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, t := range c.queue {
-		t.outcome <- outcome{err: fmt.Errorf("%w: not applied", ErrClosed)}
+		t.outcome <- outcome{err: err}
 	}
 	c.queue = nil
 }
@@ -296,6 +320,9 @@ func (c *committer) confirmAbsent(ctx context.Context, base *Snapshot) (*Snapsho
 func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.ConfigMap, id string, retry *backoff) (*Snapshot, error) {
 	var lost error // what an earlier request met, of which it is not known what became
 	for {
+		if ctx.Err() != nil && lost == nil {
+			return nil, &again{why: context.Cause(ctx)}
+		}
 		answer, resent, err := c.remote.update(ctx, object)
 		fate := fateOf(err)
 		switch {

@@ -11,9 +11,10 @@ import (
 
 // Options adjusts a [Store]. The zero value is the recommended one.
 type Options struct {
-	// Logger receives what an operator should know: contact with the API
-	// server lost and regained, time gone backwards, callbacks that panicked.
-	// Nothing that it is given contains a value of the map. Zero: silent.
+	// Logger receives what an operator should know: that the API server cannot
+	// be followed and that it can again, and that time has gone backwards (info,
+	// level 0), and callbacks that panicked (error). Nothing that it is given
+	// contains a value of the map. Zero: silent.
 	Logger logr.Logger
 
 	// Namespace is used by [Open] only, in place of what the environment says.

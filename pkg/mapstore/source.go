@@ -62,7 +62,8 @@ func newSource(remote *remote, local *replica, options Options) *source {
 // run blocks until ctx is done.
 func (src *source) run(ctx context.Context) {
 	src.link.Store(link{started: true})
-	limit := src.options.MaxBackoff
+	// The jitter adds up to the whole of a delay, so half of the limit is the cap.
+	limit := max(src.options.MaxBackoff/2, time.Millisecond)
 	silent := logr.Discard() // what matters of the reflector's log lines is logged here
 	reflector := cache.NewReflectorWithOptions(listerWatcher{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
@@ -79,10 +80,9 @@ func (src *source) run(ctx context.Context) {
 			return w, nil
 		},
 	}}, &corev1.ConfigMap{}, (*sink)(src), cache.ReflectorOptions{
-		Logger: &silent,
-		Name:   "mapstore",
-		// The jitter adds up to the whole of a delay, so half of the limit is the cap.
-		Backoff: &wait.Backoff{Duration: min(20*time.Millisecond, limit/2), Factor: 2, Jitter: 1, Steps: 64, Cap: limit / 2},
+		Logger:  &silent,
+		Name:    "mapstore",
+		Backoff: &wait.Backoff{Duration: min(20*time.Millisecond, limit), Factor: 2, Jitter: 1, Steps: 64, Cap: limit},
 	})
 	reflector.RunWithContext(logr.NewContext(ctx, silent))
 }
@@ -181,7 +181,7 @@ func (src *source) heard() {
 func (src *source) connected() {
 	before := src.link.Load()
 	if before.err != nil {
-		src.options.Logger.Info("In contact with the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
+		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
 	}
 	if before.err != nil || !before.synced {
 		src.link.Store(link{started: true, synced: true})
@@ -196,7 +196,7 @@ func (src *source) failed(ctx context.Context, err error) error {
 	next := src.link.Load()
 	if next.err == nil {
 		next.since = time.Now()
-		src.options.Logger.Info("Lost contact with the API server; serving the last known state", "reason", err.Error())
+		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", err.Error())
 	}
 	next.err = err
 	src.link.Store(next)

@@ -41,7 +41,7 @@ func (s *Store) Status() Status {
 	case s.isClosed():
 		status.Err = ErrClosed
 	case link.err != nil:
-		status.Err = fmt.Errorf("mapstore: no contact with the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), link.err)
+		status.Err = fmt.Errorf("mapstore: cannot follow the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), link.err)
 	case !link.started:
 		status.Err = errors.New("mapstore: Start has not been called")
 	case !link.synced:

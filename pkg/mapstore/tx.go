@@ -32,6 +32,12 @@ func (tx *Tx) Get(key string) (string, bool) {
 
 // Keys returns the keys, sorted. The slice is the caller's.
 func (tx *Tx) Keys() []string {
+	keys := tx.keys()
+	slices.Sort(keys)
+	return keys
+}
+
+func (tx *Tx) keys() []string {
 	var keys []string
 	if !tx.cleared {
 		for key := range tx.before {
@@ -45,12 +51,11 @@ func (tx *Tx) Keys() []string {
 			keys = append(keys, key)
 		}
 	}
-	slices.Sort(keys)
 	return keys
 }
 
 // Len returns the number of keys.
-func (tx *Tx) Len() int { return len(tx.Keys()) }
+func (tx *Tx) Len() int { return len(tx.keys()) }
 
 // All iterates over the keys, as they were when the iteration began and are
 // still there, and their values, in key order. The loop may write.
