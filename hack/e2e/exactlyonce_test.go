@@ -143,6 +143,8 @@ func TestTheLedgerTellsWhatTheLostAnswerWouldHave(t *testing.T) {
 			net := &network{}
 			store := s.store(net.through)
 			s.set(store, "n", "1") // so that there is a ledger
+			// Nor does the watch tell: only the ledger can.
+			defer net.delayWatches()()
 			net.onAnswer(loseOnce(func() { row.then(s) }))
 			snapshot, err := store.Update(within(t, 20*time.Second), increment("n"))
 			if row.unknown {

@@ -24,9 +24,36 @@ type network struct {
 	http.RoundTripper
 	puts, gets, watches, others atomic.Int64
 
-	mu     sync.Mutex // protects fault
-	before func(*http.Request) (*http.Response, error)
-	after  func(*http.Request, *http.Response) (*http.Response, error)
+	mu      sync.Mutex // protects all below
+	before  func(*http.Request) (*http.Response, error)
+	after   func(*http.Request, *http.Response) (*http.Response, error)
+	delayed chan struct{} // watches bring nothing until it is closed; nil: no delay
+}
+
+// delayWatches holds back what watches bring until the returned function is
+// called.
+func (n *network) delayWatches() (release func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delayed = make(chan struct{})
+	return sync.OnceFunc(func() { close(n.delayed) })
+}
+
+// A delayedBody is what a watch brings.
+type delayedBody struct {
+	io.ReadCloser
+	n *network
+}
+
+func (b delayedBody) Read(p []byte) (int, error) {
+	count, err := b.ReadCloser.Read(p)
+	b.n.mu.Lock()
+	delayed := b.n.delayed
+	b.n.mu.Unlock()
+	if delayed != nil {
+		<-delayed
+	}
+	return count, err
 }
 
 // through puts the network between a store and the API server.
@@ -64,6 +91,11 @@ func (n *network) RoundTrip(request *http.Request) (*http.Response, error) {
 		n.puts.Add(1)
 	case request.URL.Query().Get("watch") != "":
 		n.watches.Add(1)
+		response, err := n.RoundTripper.RoundTrip(request)
+		if err == nil {
+			response.Body = delayedBody{response.Body, n}
+		}
+		return response, err
 	case request.Method == http.MethodGet:
 		n.gets.Add(1)
 	default:

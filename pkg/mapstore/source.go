@@ -84,7 +84,7 @@ func (src *source) run(ctx context.Context) {
 		Name:    "mapstore",
 		Backoff: &wait.Backoff{Duration: min(20*time.Millisecond, limit), Factor: 2, Jitter: 1, Steps: 64, Cap: limit},
 	})
-	reflector.RunWithContext(logr.NewContext(ctx, silent))
+	reflector.RunWithContext(ctx)
 }
 
 // A listerWatcher tells the reflector to list and then to watch. The alternative,

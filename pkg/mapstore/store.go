@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/pkg/watch"
@@ -107,7 +108,9 @@ func (s *Store) begin(ctx context.Context) (context.Context, error) {
 	}
 	s.phase = running
 	ctx, s.stop = context.WithCancelCause(ctx)
-	return ctx, nil
+	// What client-go has to say of its requests would go to stderr; what matters
+	// of it is in the errors.
+	return logr.NewContext(ctx, logr.Discard()), nil
 }
 
 // Close ends the store. Once it has returned, nothing of the store is running:
