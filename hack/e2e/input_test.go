@@ -181,7 +181,11 @@ func TestEtcdsOwnWordIsErrTooLarge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { plane.Stop() })
+	t.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	s := newSiteOn(t, plane)
 	store := s.store()
 	s.set(store, "k", "v")

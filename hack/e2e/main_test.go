@@ -6,6 +6,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"testing"
 	"time"
@@ -205,9 +206,5 @@ func (s *site) waitForRevision(store *mapstore.Store, revision string) *mapstore
 
 // contents returns what a snapshot holds as a plain map.
 func contents(snapshot *mapstore.Snapshot) map[string]string {
-	m := make(map[string]string, snapshot.Len())
-	for key, value := range snapshot.All() {
-		m[key] = value
-	}
-	return m
+	return maps.Collect(snapshot.All())
 }

@@ -73,7 +73,10 @@ func TestTheRBACManifest(t *testing.T) {
 func (s *site) apply(document []byte) {
 	s.Helper()
 	var kind metav1.TypeMeta
-	err := yaml.Unmarshal(document, &kind)
+	if err := yaml.Unmarshal(document, &kind); err != nil {
+		s.Fatal(err)
+	}
+	var err error
 	switch kind.Kind {
 	case "Role":
 		var role rbacv1.Role

@@ -157,8 +157,7 @@ func (s source) compile(ctx context.Context, out, version string, lock *os.File,
 func (s source) version(ctx context.Context) (string, error) {
 	output, err := s.goCommand(ctx, "list", "-m", "-f={{.Version}}", s.module).Output()
 	if err != nil {
-		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			return "", fmt.Errorf("the version of %s: %w\n%s", s.module, err, tail(exit.Stderr))
 		}
 		return "", fmt.Errorf("the version of %s: %w", s.module, err)

@@ -108,10 +108,9 @@ func (c *committer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		err := c.commit(ctx, retry)
-		var again *again
+		again, ok := errors.AsType[*again](c.commit(ctx, retry))
 		switch {
-		case !errors.As(err, &again):
+		case !ok:
 			retry = newBackoff(c.options.MaxBackoff)
 		case !again.atOnce && retry.wait(ctx) != nil:
 			return
@@ -174,8 +173,7 @@ func (c *committer) commit(ctx context.Context, retry *backoff) error {
 		return nil
 	}
 	after, err := c.write(ctx, draft, retry)
-	var again *again
-	if errors.As(err, &again) {
+	if again, ok := errors.AsType[*again](err); ok {
 		c.requeue(batch, again.why)
 	} else {
 		c.finish(batch, outcome{after, err})

@@ -58,8 +58,13 @@ func ExampleNew() {
 		if err != nil {
 			return err
 		}
-		go store.Start(ctx)
-		return store.WaitForSync(ctx)
+		ended := make(chan error, 1)
+		go func() { ended <- store.Start(ctx) }()
+		if err := store.WaitForSync(ctx); err != nil {
+			return err
+		}
+		// … work …
+		return <-ended
 	}
 	_ = main
 }
@@ -196,7 +201,11 @@ func ExampleStore_WaitUntil() {
 	ctx := context.Background()
 	store := open("rollout")
 	defer store.Close()
-	go store.Set(ctx, "ready", "yes")
+	go func() {
+		if err := store.Set(ctx, "ready", "yes"); err != nil {
+			log.Fatal(err)
+		}
+	}()
 
 	now, err := store.WaitUntil(ctx, func(now *mapstore.Snapshot) bool {
 		ready, _ := now.Get("ready")

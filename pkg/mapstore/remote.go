@@ -145,12 +145,11 @@ func fateOf(err error) fate {
 // neverSent reports whether err shows that no connection was made, so that no
 // request can have been sent.
 func neverSent(err error) bool {
-	var op *net.OpError
-	if errors.As(err, &op) {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
 		return op.Op == "dial" || op.Op == "proxyconnect"
 	}
-	var untrusted *tls.CertificateVerificationError
-	return errors.As(err, &untrusted)
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return untrusted
 }
 
 // isDenied reports whether the server knows the caller too little to serve it,

@@ -270,7 +270,7 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, key types.Namespa
 }
 
 func decode(body []byte) (*corev1.ConfigMap, error) {
-	decoded, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, ptr(corev1.SchemeGroupVersion.WithKind("ConfigMap")), nil)
+	decoded, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, new(corev1.SchemeGroupVersion.WithKind("ConfigMap")), nil)
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
@@ -280,8 +280,6 @@ func decode(body []byte) (*corev1.ConfigMap, error) {
 	}
 	return object, nil
 }
-
-func ptr[T any](v T) *T { return &v }
 
 func typed(object *corev1.ConfigMap) *corev1.ConfigMap {
 	copied := *object
@@ -305,7 +303,7 @@ func reply(w http.ResponseWriter, code int, object any) {
 
 func replyError(w http.ResponseWriter, err error) {
 	status := apierrors.NewInternalError(err).Status()
-	if known, ok := err.(apierrors.APIStatus); ok { //nolint:errorlint // made above, never wrapped
+	if known, ok := err.(apierrors.APIStatus); ok {
 		status = known.Status()
 	}
 	status.APIVersion, status.Kind = "v1", "Status"

@@ -1,0 +1,48 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+# Every module of this repository. Without git, as in an archive, find looks for them.
+MODULES := $(sort $(patsubst %/,%,$(dir $(wildcard $(shell \
+	git ls-files --cached --others --exclude-standard '*go.mod' 2>/dev/null || find . -name go.mod)))))
+export MODULES
+
+# So that nobody's settings change what is built.
+export GOFLAGS := -buildvcs=false
+export GOWORK := off
+
+help: ## this text
+	@echo "Times are for two cores. What is missing is downloaded and built first, once: a few"
+	@echo "minutes for lint, about ten for demo and test."
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# From the environment CLUSTER would be a surprise: it must be on the command line.
+demo: ## the store at work on a real API server; CLUSTER=current: on your current cluster (1 min)
+	@source hack/lib.sh; compile examples/quickstart -deps .
+	@go -C examples/quickstart run . $(if $(filter command,$(origin CLUSTER)),-cluster=$(CLUSTER))
+
+control-plane: ## a real API server until Ctrl-C, to try the examples and kubectl on (5 s)
+	@source hack/lib.sh; compile hack/kube -deps ./cmd/control-plane
+	@go -C hack/kube run ./cmd/control-plane
+
+lint: ## formatting, vet, golangci-lint, dependencies, builds for other platforms (1 min)
+	@hack/lint.sh
+
+# hack/kube comes early: the others stand on it.
+test: ## all tests: unit, those on a real API server, the examples (5 min)
+	@hack/test.sh $(filter . hack/kube,$(MODULES)) $(filter-out . hack/kube,$(MODULES))
+
+unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (15 s)
+	@hack/test.sh .
+
+e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (4 min)
+	@hack/test.sh hack/e2e
+
+tidy: ## go mod tidy in every module (5 s)
+	@for module in $(MODULES); do go -C $$module mod tidy; done
+
+clean: ## remove the built control plane from the user's cache, for all clones (1 s)
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
+
+.PHONY: help demo control-plane lint test unit e2e tidy clean

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Every check that needs no cluster. It goes on after a failure and lists all at the end.
+set -uo pipefail
+source "$(dirname "$0")/lib.sh"
+
+failures=()
+
+# check TITLE MEND COMMAND... runs one check. MEND tells how to mend what it finds.
+check() {
+	local title=$1 mend=$2
+	shift 2
+	step "$title"
+	"$@" && return
+	failures+=("$title. $mend")
+	printf 'FAILED. %s\n' "$mend"
+}
+
+# each COMMAND... runs the command in every module with code.
+each() {
+	local module failed=0
+	for module in $MODULES; do
+		has_code "$module" || continue
+		(cd "$module" && "$@") || { echo "    in module $module"; failed=1; }
+	done
+	return $failed
+}
+
+formatted() {
+	local files
+	files=$("$(go env GOROOT)/bin/gofmt" -l .) && [ -z "$files" ] && return
+	echo "$files"
+	return 1
+}
+
+vet() { each compile . -deps -test ./... && each go vet ./...; }
+
+golangci_lint() {
+	compile hack/tools github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	each tool golangci-lint run
+}
+
+four_requirements() {
+	diff <(printf '%s\n' github.com/go-logr/logr k8s.io/api k8s.io/apimachinery k8s.io/client-go) \
+		<(go list -m -f '{{if not (or .Indirect .Main)}}{{.Path}}{{end}}' all)
+}
+
+standard_library_only() {
+	local deps
+	deps=$(go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./pkg/watch) || return
+	deps=$(grep -vx github.com/unrolled/mapstore/v2/pkg/watch <<<"$deps") || return 0
+	echo "$deps"
+	return 1
+}
+
+tidy() {
+	local module failed=0
+	for module in $MODULES; do
+		go -C "$module" mod tidy -diff || { echo "    in module $module"; failed=1; }
+	done
+	return $failed
+}
+
+# go vet also looks into the tests.
+builds_for() {
+	local -x CGO_ENABLED=0 GOOS=${1%/*} GOARCH=${1#*/}
+	each compile . -deps -test ./...
+	each go build -o /dev/null ./... && each go vet ./...
+}
+
+check "gofmt" "Run gofmt -w on these files." formatted
+check "go vet" "Mend what vet says above." vet
+check "golangci-lint (built the first time: about 2 minutes)" \
+	"Mend what it says above; .golangci.yaml has the rules." golangci_lint
+check "go.mod names its four direct requirements and no more" \
+	"What else a test or an example needs belongs into a nested module: who imports the store would inherit it." four_requirements
+check "pkg/watch imports the standard library only" \
+	"What needs the imports above belongs into pkg/mapstore." standard_library_only
+check "go mod tidy changes nothing" "Run make tidy." tidy
+for platform in darwin/arm64 linux/arm64 windows/amd64; do
+	check "builds for $platform" "To see it again: GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 go vet ./..." builds_for $platform
+done
+
+if [ ${#failures[@]} -gt 0 ]; then
+	step "FAILED"
+	printf '  - %s\n' "${failures[@]}"
+	exit 1
+fi
+step "all checks passed"
