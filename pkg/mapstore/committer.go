@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-
-	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
 // A committer turns transactions into guarded Updates, one at a time. While one
@@ -153,16 +150,8 @@ func (c *committer) refuse(err error) {
 	c.queue = nil
 }
 
-// An again is why a batch was not applied, where its transactions may be.
-type again struct {
-	why    error
-	atOnce bool // without a delay
-}
-
-func (a *again) Error() string { return fmt.Sprintf("not applied: %v", a.why) }
-func (a *again) Unwrap() error { return a.why }
-
-// commit makes one attempt for everybody in the queue.
+// commit makes one attempt for those in the queue. It returns an *again if the
+// attempt was not applied and they are in the queue again.
 func (c *committer) commit(ctx context.Context, retry *backoff) error {
 	draft := newDraft(c.local.load())
 	batch := &batch{}
@@ -173,25 +162,43 @@ func (c *committer) commit(ctx context.Context, retry *backoff) error {
 		return nil
 	}
 	after, err := c.write(ctx, draft, retry)
-	if again, ok := errors.AsType[*again](err); ok {
-		c.requeue(batch, again.why)
-	} else {
+	again, ok := errors.AsType[*again](err)
+	switch {
+	case !ok:
 		c.finish(batch, outcome{after, err})
+		return nil
+	case again.alone && len(members) == 1:
+		c.finish(batch, outcome{err: again.why})
+		return nil
+	default:
+		c.requeue(batch, again)
+		return again
 	}
-	return err
 }
 
-// assemble gives everybody in the queue a turn, each on top of the ones before,
-// and returns those whose writes are part of the draft. The others have their
-// outcome: an error of their own touches nobody else.
-func (c *committer) assemble(ctx context.Context, b *batch, draft *draft) []*transaction {
+// take returns those in the queue whose turn it is: all of them, but for those
+// that must be alone.
+func (c *committer) take() []*transaction {
 	c.mu.Lock()
-	queue := c.queue
-	c.queue = nil
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	n := slices.IndexFunc(c.queue, func(t *transaction) bool { return t.alone })
+	if n < 0 {
+		n = len(c.queue)
+	}
+	n = min(max(n, 1), len(c.queue))
+	taken := slices.Clone(c.queue[:n])
+	if c.queue = slices.Clone(c.queue[n:]); len(c.queue) > 0 {
+		c.signal()
+	}
+	return taken
+}
 
+// assemble gives everybody whose turn it is a turn, each on top of the ones
+// before, and returns those whose writes are part of the draft. The others have
+// their outcome: an error of their own touches nobody else.
+func (c *committer) assemble(ctx context.Context, b *batch, draft *draft) []*transaction {
 	var members []*transaction
-	for _, t := range queue {
+	for _, t := range c.take() {
 		tx := draft.begin()
 		if !c.giveTurn(t, b, tx) {
 			continue
@@ -199,10 +206,15 @@ func (c *committer) assemble(ctx context.Context, b *batch, draft *draft) []*tra
 		var err error
 		select {
 		case err = <-t.ran:
-		case <-ctx.Done(): // a function that never returns must not keep the store from closing
-			err = fmt.Errorf("%w: not applied", ErrClosed)
+		case <-ctx.Done():
 		}
-		if err == nil {
+		switch {
+		case ctx.Err() != nil:
+			// The store is closing. It does not wait for a function that may
+			// never return; and as that may go on reading the draft, nothing
+			// is added to it any more.
+			err = fmt.Errorf("%w: not applied", ErrClosed)
+		case err == nil:
 			err = draft.add(tx)
 		}
 		if err != nil {
@@ -243,139 +255,16 @@ func (c *committer) finish(b *batch, end outcome) {
 }
 
 // requeue puts a batch that was not applied back to the front of the queue.
-func (c *committer) requeue(b *batch, why error) {
+func (c *committer) requeue(b *batch, again *again) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var waiting []*transaction
 	for _, t := range b.members {
 		if t.isAwaited() {
-			t.batch, t.why = nil, why
+			t.batch, t.why, t.alone = nil, again.why, t.alone || again.alone
 			waiting = append(waiting, t)
 		}
 	}
 	c.queue = append(waiting, c.queue...)
 	c.signal()
-}
-
-// write brings the draft to the server. It returns a version that contains it,
-// an *again if it was not applied but may be, or the error that ends the batch.
-func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*Snapshot, error) {
-	base := draft.base
-	if base.Exists() {
-		object, id := draft.configMap(), ""
-		if draft.changed() {
-			id = newCommitID()
-			if object.Annotations == nil {
-				object.Annotations = make(map[string]string, 1)
-			}
-			object.Annotations[ledgerAnnotation] = base.ledgerWith(id)
-		}
-		return c.settle(ctx, base, object, id, retry)
-	}
-	if len(draft.data) == 0 {
-		return c.confirmAbsent(ctx, base)
-	}
-	return nil, c.create(ctx)
-}
-
-// create creates the map, so that there is a version for the draft to be based
-// on. It always returns an error: an *again if the draft may be tried on it.
-func (c *committer) create(ctx context.Context) error {
-	created, err := c.remote.create(ctx, newCommitID())
-	switch fate := fateOf(err); {
-	case fate == applied:
-		c.local.install(newSnapshot(created))
-		return &again{atOnce: true}
-	case apierrors.IsConflict(err): // somebody else was faster
-		_ = c.source.refresh(ctx) // if this fails, the next attempt meets the conflict again
-		return &again{why: err}
-	case fate == stale, fate == rejected: // stale: there is no such namespace
-		return rejection(err)
-	default: // if it was created after all, it holds nothing yet
-		return &again{why: err}
-	}
-}
-
-// confirmAbsent commits that nothing changes in a map that does not exist.
-func (c *committer) confirmAbsent(ctx context.Context, base *Snapshot) (*Snapshot, error) {
-	if err := c.source.refresh(ctx); err != nil {
-		if fateOf(err) == rejected {
-			return nil, rejection(err)
-		}
-		return nil, &again{why: err}
-	}
-	now := c.local.load()
-	if now.Exists() {
-		return nil, &again{atOnce: true}
-	}
-	return now, nil
-}
-
-// settle sends one request, again and again if need be, until it is known what
-// became of it. It may send it again because the base's resource version in it
-// lets at most one of them be applied. Without an id the request changes
-// nothing and serves to confirm that base is the newest version.
-func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.ConfigMap, id string, retry *backoff) (*Snapshot, error) {
-	var lost error // what an earlier request met, of which it is not known what became
-	for {
-		if ctx.Err() != nil && lost == nil {
-			return nil, &again{why: context.Cause(ctx)}
-		}
-		answer, resent, err := c.remote.update(ctx, object)
-		fate := fateOf(err)
-		switch {
-		case fate == applied:
-			committed := newSnapshot(answer)
-			c.local.install(committed)
-			return committed, nil
-		case id != "" && (fate == unclear || resent):
-			lost = err
-		case lost != nil:
-			// Whatever this request met says nothing about the earlier one.
-		case fate == rejected:
-			return nil, rejection(err)
-		case fate != stale:
-			return nil, &again{why: err}
-		}
-
-		now, readErr := c.later(ctx, base, retry)
-		if readErr != nil {
-			if lost == nil {
-				return nil, &again{why: err}
-			}
-			return nil, fmt.Errorf("%w: %w: %w", ErrUnknownOutcome, lost, readErr)
-		}
-		switch verdict := verdictOn(id, base, now); {
-		case verdict == landed:
-			return now, nil
-		case verdict == missed, verdict == unknowable && lost == nil:
-			return nil, &again{why: err, atOnce: true}
-		case verdict == unknowable, fate == rejected && lost != nil:
-			return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, lost)
-		}
-	}
-}
-
-// later returns a version that was current after now: a newer one than base as
-// soon as the watch or a quorum read has brought it, or base itself when the
-// read has confirmed it. It keeps trying until ctx ends.
-func (c *committer) later(ctx context.Context, base *Snapshot, retry *backoff) (*Snapshot, error) {
-	for {
-		if now := c.local.load(); now.serial != base.serial {
-			return now, nil
-		}
-		if err := retry.wait(ctx); err != nil { // the watch is often faster than a read
-			return nil, err
-		}
-		if now := c.local.load(); now.serial != base.serial {
-			return now, nil
-		}
-		err := c.source.refresh(ctx)
-		if err == nil {
-			return c.local.load(), nil
-		}
-		if fateOf(err) == rejected {
-			return nil, err
-		}
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -30,10 +31,15 @@ func (s *Store) Snapshot() *Snapshot { return s.current.Load() }
 // It returns what the API server or the network said, ctx's error when it ends
 // first, and [ErrClosed] when the store is closed; the copy is then as it was.
 func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
-	if s.isClosed() {
-		return nil, ErrClosed
+	ctx, done, err := s.call(ctx)
+	if err != nil {
+		return nil, err
 	}
+	defer done()
 	if err := s.source.refresh(ctx); err != nil {
+		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
+			err = cause
+		}
 		return nil, fmt.Errorf("mapstore: cannot read %s/%s: %w", s.remote.namespace, s.remote.name, err)
 	}
 	return s.local.load(), nil
@@ -52,9 +58,34 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 			return nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 		}
 	}
-	return s.wait(ctx, "revision "+revision, func(now *Snapshot) bool {
-		return revision == "" || !older(now.revision, revision)
-	})
+	isThere := func(now *Snapshot) bool { return revision == "" || !older(now.revision, revision) }
+	soon, cancel := context.WithTimeout(ctx, watchPatience)
+	defer cancel()
+	snapshot, err := s.wait(soon, "revision "+revision, isThere)
+	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return snapshot, err
+	}
+	if s.hasReached(ctx, revision) {
+		return s.local.load(), nil
+	}
+	return s.wait(ctx, "revision "+revision, isThere)
+}
+
+// watchPatience is how long WaitFor gives the watch to bring a revision. If it
+// does not, the revision may not be one of the map's own: that of an absent map
+// is the cluster's.
+const watchPatience = time.Second
+
+// hasReached asks the server whether its time has come to revision, and brings
+// the copy up to that time.
+func (s *Store) hasReached(ctx context.Context, revision string) bool {
+	ctx, done, err := s.call(ctx)
+	if err != nil {
+		return false
+	}
+	defer done()
+	list, err := s.source.list(ctx)
+	return err == nil && !older(list.ResourceVersion, revision)
 }
 
 // WaitUntil blocks until a version of the map meets cond, and returns it. It

@@ -26,9 +26,9 @@ const (
 	// that has stopped answering is noticed.
 	readTimeout = 10 * time.Second
 
-	// updateTimeout bounds one attempt to write. A server needs seconds for a
-	// map of many thousand keys, and gives up by itself after 34.
-	updateTimeout = 35 * time.Second
+	// updateTimeout bounds one attempt to write. A server can need many seconds
+	// for a map of many thousand keys.
+	updateTimeout = 20 * time.Second
 )
 
 // A remote is the one ConfigMap on the API server: each method is one request.
@@ -86,18 +86,22 @@ func (r *remote) create(ctx context.Context, ledger string) (*corev1.ConfigMap, 
 }
 
 // update sends object, which must carry the resource version that it was
-// computed from. It reports whether the client resent the request by itself,
-// as client-go does after a 429 or 5xx with Retry-After: then the answer is
-// that of the last one, and an earlier one may have been applied.
-func (r *remote) update(ctx context.Context, object *corev1.ConfigMap) (answer *corev1.ConfigMap, resent bool, err error) {
+// computed from. Client-go resends a request by itself, after a 429 or 5xx with
+// Retry-After: then the answer is that of the last one, and what became of the
+// ones before is unclear unless the last one was applied.
+func (r *remote) update(ctx context.Context, object *corev1.ConfigMap) (*corev1.ConfigMap, fate, error) {
 	var sent atomic.Int32
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		WroteRequest: func(httptrace.WroteRequestInfo) { sent.Add(1) },
 	})
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	answer, err = r.client.CoreV1().ConfigMaps(r.namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: r.fieldManager})
-	return answer, sent.Load() > 1, err
+	answer, err := r.client.CoreV1().ConfigMaps(r.namespace).Update(ctx, object, metav1.UpdateOptions{FieldManager: r.fieldManager})
+	fate := fateOf(err)
+	if n := sent.Load(); n > 1 && fate != applied || n == 1 && fate == refused {
+		fate = unclear
+	}
+	return answer, fate, err
 }
 
 func (r *remote) selector() string {
@@ -114,7 +118,8 @@ type fate int
 const (
 	applied  fate = iota
 	stale         // not applied: it was computed from a version that is no longer the newest
-	refused       // not applied: it did not get through; the next one may
+	refused       // not applied: it was never sent; the next one may be
+	declined      // not applied: the server is too busy; the next one may be
 	rejected      // not applied: the server said no and would say so again
 	unclear       // it may have been applied
 )
@@ -125,8 +130,10 @@ func fateOf(err error) fate {
 	switch {
 	case err == nil:
 		return applied
-	case neverSent(err), apierrors.IsTooManyRequests(err):
+	case neverSent(err):
 		return refused
+	case apierrors.IsTooManyRequests(err):
+		return declined
 	case isTooLarge(err):
 		return rejected
 	case !errors.As(err, &status):

@@ -39,7 +39,8 @@ func (r *replica) install(next *Snapshot) *Snapshot {
 
 // confirm takes the answer to a quorum read that was sent when asked was the
 // current version. An answer from before asked proves that the server has gone
-// back in time: the copy follows it, as a Reset.
+// back in time, and so does another version of the same revision: the copy
+// follows it, as a Reset.
 func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -47,7 +48,7 @@ func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 	switch {
 	case newer(next.revision, now.revision):
 		return r.replaceLocked(now, next, false)
-	case older(next.revision, asked.revision) && older(next.revision, now.revision):
+	case older(next.revision, asked.revision) && older(next.revision, now.revision), next.revision == now.revision && !next.equal(now):
 		r.logger.Info("The API server has gone back in time; following it", "from", now.revision, "to", next.revision)
 		return r.replaceLocked(now, next, true)
 	default:

@@ -96,6 +96,15 @@ func (s *Snapshot) Revision() string { return s.revision }
 // object that was deleted; it is empty if there has been none.
 func (s *Snapshot) UID() types.UID { return s.uid }
 
+// equal reports whether two snapshots of the same revision can be of the same
+// history.
+func (s *Snapshot) equal(other *Snapshot) bool {
+	if !s.Exists() || !other.Exists() {
+		return s.Exists() == other.Exists()
+	}
+	return s.uid == other.uid && maps.Equal(s.data, other.data) && maps.Equal(s.object.Annotations, other.object.Annotations)
+}
+
 func (s *Snapshot) immutable() bool {
 	return s.object != nil && s.object.Immutable != nil && *s.object.Immutable
 }

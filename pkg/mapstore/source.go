@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -44,15 +45,17 @@ type link struct {
 	synced  bool      // the map has been listed and a watch opened, once
 	err     error     // why the last attempt to list or watch failed; nil when it did not
 	since   time.Time // when attempts began to fail
+	denied  time.Time // when the server began to deny access; zero when it does not
+	ended   time.Time // when the watch ended; zero while it is open
 }
 
 // denialGrace is how long the server has to deny access before that counts as
-// its final word: rights that were granted a moment ago take effect after a
-// moment.
-const denialGrace = time.Second
+// its final word. Rights that were granted just now take effect after a moment,
+// and a server that was started just now knows of none for a second or two.
+const denialGrace = 3 * time.Second
 
 func (l link) deniedForLong() bool {
-	return isDenied(l.err) && time.Since(l.since) >= denialGrace
+	return !l.denied.IsZero() && time.Since(l.denied) >= denialGrace
 }
 
 func newSource(remote *remote, local *replica, options Options) *source {
@@ -65,8 +68,14 @@ func (src *source) run(ctx context.Context) {
 	// The jitter adds up to the whole of a delay, so half of the limit is the cap.
 	limit := max(src.options.MaxBackoff/2, time.Millisecond)
 	silent := logr.Discard() // what matters of the reflector's log lines is logged here
+	var listing sync.Mutex   // held while a list is under way: the reflector does not wait for it at its end
 	reflector := cache.NewReflectorWithOptions(listerWatcher{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
+			listing.Lock()
+			defer listing.Unlock()
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			list, err := src.list(ctx)
 			src.listed = err == nil
 			return list, src.failed(ctx, err)
@@ -85,6 +94,8 @@ func (src *source) run(ctx context.Context) {
 		Backoff: &wait.Backoff{Duration: min(20*time.Millisecond, limit), Factor: 2, Jitter: 1, Steps: 64, Cap: limit},
 	})
 	reflector.RunWithContext(ctx)
+	listing.Lock()
+	defer listing.Unlock()
 }
 
 // A listerWatcher tells the reflector to list and then to watch. The alternative,
@@ -140,27 +151,47 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 		if older(list.ResourceVersion, options.ResourceVersion) {
 			return nil, apierrors.NewResourceExpired(fmt.Sprintf("the server is at revision %s again", list.ResourceVersion))
 		}
+		// The reflector's own revision may be older than what a server that has
+		// just been started remembers.
+		options.ResourceVersion = list.ResourceVersion
 	}
 	src.listed = false
 
 	ctx, cancel := context.WithCancelCause(ctx)
-	idle := time.AfterFunc(readTimeout, func() { cancel(errSilent) })
+	late := time.AfterFunc(readTimeout, func() { cancel(errSilent) })
 	w, err := src.remote.watch(ctx, options)
+	late.Stop()
+	if err == nil && ctx.Err() != nil { // it was late after all
+		w.Stop()
+		err = ctx.Err()
+	}
 	if err != nil {
-		idle.Stop()
 		cancel(err)
 		if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
 			err = fmt.Errorf("cannot watch: %w", cause)
 		}
 		return nil, err
 	}
-	idle.Reset(src.options.StaleAfter)
+	// A watch that brings nothing, not even a bookmark, may have lost its server
+	// without a sign. Opening the next one asks the server, in time before the
+	// copy counts as stale.
+	idle := time.AfterFunc(src.patience(), w.Stop)
 	src.idle = idle
 	src.heard()
-	return &stream{Interface: w, stop: func() { idle.Stop(); cancel(nil) }}, nil
+	return &stream{Interface: w, stop: sync.OnceFunc(func() {
+		idle.Stop()
+		cancel(nil)
+		src.disconnected()
+	})}, nil
 }
 
 var errSilent = errors.New("the API server does not answer")
+
+// patience is how long a watch may bring nothing. The reflector takes a watch
+// that brought nothing and ended within its first second for a failure.
+func (src *source) patience() time.Duration {
+	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
+}
 
 // A stream is a watch with what has to be released at its end.
 type stream struct {
@@ -183,9 +214,14 @@ func (src *source) connected() {
 	if before.err != nil {
 		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
 	}
-	if before.err != nil || !before.synced {
-		src.link.Store(link{started: true, synced: true})
-	}
+	src.link.Store(link{started: true, synced: true})
+}
+
+// disconnected notes that the watch has ended, for whatever reason.
+func (src *source) disconnected() {
+	next := src.link.Load()
+	next.ended = time.Now()
+	src.link.Store(next)
 }
 
 // failed notes that an attempt to list or watch has failed with err, if it has.
@@ -199,6 +235,11 @@ func (src *source) failed(ctx context.Context, err error) error {
 		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", err.Error())
 	}
 	next.err = err
+	if !isDenied(err) {
+		next.denied = time.Time{}
+	} else if next.denied.IsZero() {
+		next.denied = time.Now()
+	}
 	src.link.Store(next)
 	return err
 }
@@ -249,7 +290,7 @@ func (k *sink) frame(object any) *corev1.ConfigMap {
 	src := (*source)(k)
 	src.heard()
 	if src.idle != nil {
-		src.idle.Reset(src.options.StaleAfter)
+		src.idle.Reset(src.patience())
 	}
 	cm, _ := object.(*corev1.ConfigMap)
 	if cm == nil || !src.remote.is(cm) {

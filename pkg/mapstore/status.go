@@ -24,6 +24,11 @@ type Status struct {
 	Err error
 }
 
+// reconnectGrace is how long the store may be without a watch before Status says
+// so. Servers end each watch after some minutes, and the next one is open within
+// milliseconds.
+const reconnectGrace = time.Second
+
 // Status returns the current status. It does no I/O.
 func (s *Store) Status() Status {
 	snapshot, link := s.local.load(), s.source.link.Load()
@@ -46,6 +51,8 @@ func (s *Store) Status() Status {
 		status.Err = errors.New("mapstore: Start has not been called")
 	case !link.synced:
 		status.Err = errors.New("mapstore: not synced yet")
+	case !link.ended.IsZero() && time.Since(link.ended) > reconnectGrace:
+		status.Err = fmt.Errorf("mapstore: the watch ended %v ago", time.Since(link.ended).Round(time.Millisecond))
 	case silent > s.options.StaleAfter:
 		status.Err = fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 
 	"github.com/go-logr/logr"
@@ -23,10 +24,12 @@ type Store struct {
 	committer *committer
 	release   func() // what Open has acquired beside the store
 
-	mu     sync.Mutex // protects phase and stop
+	mu     sync.Mutex // protects phase and stop, and adding to calls
 	phase  phase
 	stop   context.CancelCauseFunc // set when running
 	halted chan struct{}           // closed when source and committer have ended
+	closed chan struct{}           // closed by whoever sets the phase to closed
+	calls  sync.WaitGroup          // requests that callers make in their own goroutines
 }
 
 type phase int
@@ -46,7 +49,7 @@ const (
 // New returns [ErrInvalidArgument] for a nil client or a malformed option, and
 // [ErrInvalidName] for a namespace or name that Kubernetes would refuse.
 func New(client kubernetes.Interface, namespace, name string, opts Options) (*Store, error) {
-	if client == nil {
+	if client == nil || reflect.ValueOf(client).Kind() == reflect.Pointer && reflect.ValueOf(client).IsNil() {
 		return nil, fmt.Errorf("%w: the client is nil", ErrInvalidArgument)
 	}
 	if err := validateName(namespace, name); err != nil {
@@ -69,6 +72,7 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 		committer: newCommitter(remote, source, local, opts),
 		release:   func() {},
 		halted:    make(chan struct{}),
+		closed:    make(chan struct{}),
 	}, nil
 }
 
@@ -87,10 +91,9 @@ func (s *Store) Start(ctx context.Context) error {
 	tasks.Go(func() { s.source.run(ctx) })
 	tasks.Go(func() { s.committer.run(ctx) })
 	tasks.Wait()
+	s.end()
+	s.calls.Wait()
 
-	s.mu.Lock()
-	s.phase = closed
-	s.mu.Unlock()
 	s.source.link.Close()
 	close(s.halted)
 	s.current.Close()
@@ -122,12 +125,8 @@ func (s *Store) begin(ctx context.Context) (context.Context, error) {
 // with the call they are in. Close may be called more than once; it returns
 // nil.
 func (s *Store) Close() error {
-	s.mu.Lock()
-	before := s.phase
-	s.phase = closed
-	stop := s.stop
-	s.mu.Unlock()
-
+	before, stop := s.end()
+	s.calls.Wait()
 	if stop != nil {
 		stop(ErrClosed)
 		<-s.halted
@@ -168,6 +167,41 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	default:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w: waiting for the API server's answer", s.remote.namespace, s.remote.name, err)
 	}
+}
+
+// end marks the store as closed, and returns what it was.
+func (s *Store) end() (before phase, stop context.CancelCauseFunc) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before = s.phase
+	if s.phase != closed {
+		s.phase = closed
+		close(s.closed)
+	}
+	return before, s.stop
+}
+
+// call begins a request that a caller makes in its own goroutine. The returned
+// ctx ends when the store is closed, which waits until done is called.
+func (s *Store) call(ctx context.Context) (_ context.Context, done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == closed {
+		return nil, nil, ErrClosed
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	s.calls.Add(1)
+	s.calls.Go(func() {
+		select {
+		case <-s.closed:
+			cancel(ErrClosed)
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() {
+		cancel(nil)
+		s.calls.Done()
+	}, nil
 }
 
 func (s *Store) isClosed() bool {

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"iter"
 	"runtime"
+	"slices"
 
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
 // OnChange calls fn with each [Change] that one of the filters lets through, or
 // with every one if there are none, until the subscription is stopped or the
-// store closed. It panics when fn is nil.
+// store closed. It panics when fn or a filter is nil.
 //
 // The first Change has an empty Old, so that folding the deltas from an empty
 // map always gives the contents of the store. Calls follow one another, in a
@@ -24,8 +25,8 @@ import (
 // with its stack, though not with what the panic said, which might quote a
 // value; the subscription then goes on.
 func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription {
-	if fn == nil {
-		panic("mapstore: OnChange with a nil function")
+	if fn == nil || slices.ContainsFunc(filters, func(f Filter) bool { return f == nil }) {
+		panic("mapstore: OnChange with a nil function or filter")
 	}
 	chain := s.newChain(filters)
 	return s.current.Subscribe(func(_, now *Snapshot) {

@@ -18,6 +18,7 @@ type transaction struct {
 	// Protected by the committer's mutex.
 	batch *batch // nil until its turn has come
 	gone  bool   // the caller has stopped waiting
+	alone bool   // it must not share a request any more
 	why   error  // what kept the last attempt from being applied
 }
 
@@ -48,7 +49,7 @@ func (t *transaction) await(ctx context.Context, c *committer) (*Snapshot, error
 		case end := <-t.outcome:
 			return end.snapshot, end.err
 		case <-ctx.Done():
-			return nil, t.giveUp(ctx, c)
+			return t.giveUp(ctx, c)
 		}
 	}
 }
@@ -60,11 +61,11 @@ func (t *transaction) run(tx *Tx) {
 }
 
 // giveUp ends a transaction whose ctx has ended, and says where that leaves it.
-func (t *transaction) giveUp(ctx context.Context, c *committer) error {
+func (t *transaction) giveUp(ctx context.Context, c *committer) (*Snapshot, error) {
 	sent, why := c.leave(t)
 	select {
 	case end := <-t.outcome: // it came at the same moment, and says more
-		return end.err
+		return end.snapshot, end.err
 	case <-t.turn:
 		t.ran <- errGone
 		sent = false
@@ -72,10 +73,10 @@ func (t *transaction) giveUp(ctx context.Context, c *committer) error {
 	}
 	switch {
 	case sent:
-		return fmt.Errorf("%w: %w", ErrUnknownOutcome, ctx.Err())
+		return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, ctx.Err())
 	case why != nil:
-		return fmt.Errorf("mapstore: not applied: %w: %w", ctx.Err(), why)
+		return nil, fmt.Errorf("mapstore: not applied: %w: %w", ctx.Err(), why)
 	default:
-		return fmt.Errorf("mapstore: not applied: %w", ctx.Err())
+		return nil, fmt.Errorf("mapstore: not applied: %w", ctx.Err())
 	}
 }

@@ -24,9 +24,11 @@ var verbs = []string{"get", "list", "watch", "update", "patch", "create"}
 // update, patch and create are as they should be. Verify returns [ErrClosed]
 // when the store is closed, and otherwise what the API server or network said.
 func (s *Store) Verify(ctx context.Context) error {
-	if s.isClosed() {
-		return ErrClosed
+	ctx, done, err := s.call(ctx)
+	if err != nil {
+		return err
 	}
+	defer done()
 	var denied []string
 	for _, verb := range verbs {
 		review, err := s.remote.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{

@@ -80,8 +80,10 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 // Two callbacks that stop each other at the same moment, each from inside
 // itself, wait for each other for ever.
 func (s *Subscription) Stop() {
-	s.detach(s)
-	if ended, own := s.end(); ended != nil && !own {
+	ended, own := s.end()
+	if ended == nil {
+		s.detach(s)
+	} else if !own {
 		<-ended
 	}
 }
@@ -137,17 +139,23 @@ func (s *Subscription) begin(goroutine uint64) bool {
 
 func (s *Subscription) finish() {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.runner = 0
 	if s.again && !s.stopped {
 		s.again = false
 		s.crew.take(s)
+		s.mu.Unlock()
 		return
 	}
 	s.running, s.again = false, false
-	if s.ended != nil {
-		close(s.ended)
-		s.ended = nil
+	stopped, ended := s.stopped, s.ended
+	s.ended = nil
+	s.mu.Unlock()
+
+	if stopped { // only now, so that until now the Var's Close waits for it
+		s.detach(s)
+	}
+	if ended != nil {
+		close(ended)
 	}
 }
 

@@ -378,3 +378,39 @@ func TestSubscribeRefusesANilFunction(t *testing.T) {
 	}()
 	watch.NewVar(0).Subscribe(nil)
 }
+
+// A subscription that was stopped while its callback runs still belongs to the
+// Var until the callback ends.
+func TestCloseWaitsForCallbacksThatWereStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		release := make(chan struct{})
+		running := false
+		var s *watch.Subscription
+		s = v.Subscribe(func(int, int) {
+			running = true
+			s.Stop()
+			<-release
+			running = false
+		})
+		v.Store(1)
+		synctest.Wait()
+		closed := false
+		go func() {
+			v.Close()
+			closed = true
+			if running {
+				t.Error("Close returned while a callback was running")
+			}
+		}()
+		synctest.Wait()
+		if closed {
+			t.Error("Close did not wait")
+		}
+		close(release)
+		synctest.Wait()
+		if !closed {
+			t.Error("Close did not return after the callback")
+		}
+	})
+}

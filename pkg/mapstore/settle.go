@@ -1,0 +1,174 @@
+package mapstore
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// An again says that a draft was not applied, and why, where its transactions
+// may be tried again.
+type again struct {
+	why    error
+	atOnce bool // without a delay
+	alone  bool // each by itself: the server refuses the draft, maybe for one of them
+}
+
+func (a *again) Error() string { return fmt.Sprintf("not applied: %v", a.why) }
+func (a *again) Unwrap() error { return a.why }
+
+func rejectedFor(err error) *again {
+	return &again{why: rejection(err), atOnce: true, alone: true}
+}
+
+// write brings the draft to the server. It returns a version that contains it,
+// an *again if it was not applied but may be, or the error that ends the batch.
+func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*Snapshot, error) {
+	base := draft.base
+	if base.Exists() {
+		object, id := draft.configMap(), ""
+		if draft.changed() {
+			id = newCommitID()
+			if object.Annotations == nil {
+				object.Annotations = make(map[string]string, 1)
+			}
+			object.Annotations[ledgerAnnotation] = base.ledgerWith(id)
+		}
+		return c.settle(ctx, base, object, id, retry)
+	}
+	if len(draft.data) == 0 {
+		return c.confirmAbsent(ctx)
+	}
+	return nil, c.create(ctx)
+}
+
+// create creates the map, so that there is a version for the draft to be based
+// on.
+func (c *committer) create(ctx context.Context) *again {
+	created, err := c.remote.create(ctx, newCommitID())
+	switch fate := fateOf(err); {
+	case fate == applied:
+		if c.local.install(newSnapshot(created)).Exists() {
+			return &again{atOnce: true}
+		}
+		// The copy is from a time that the server has yet to reach again.
+		return &again{why: c.source.refresh(ctx)}
+	case apierrors.IsConflict(err): // somebody else was faster
+		_ = c.source.refresh(ctx) // if this fails, the next attempt meets the conflict again
+		return &again{why: err}
+	case fate == stale, fate == rejected: // stale: there is no such namespace
+		return rejectedFor(err)
+	default: // if it was created after all, it holds nothing yet
+		return &again{why: err}
+	}
+}
+
+// confirmAbsent commits that nothing changes in a map that does not exist.
+func (c *committer) confirmAbsent(ctx context.Context) (*Snapshot, error) {
+	if err := c.source.refresh(ctx); err != nil {
+		if fateOf(err) == rejected {
+			return nil, rejectedFor(err)
+		}
+		return nil, &again{why: err}
+	}
+	now := c.local.load()
+	if now.Exists() {
+		return nil, &again{atOnce: true}
+	}
+	return now, nil
+}
+
+// settle sends one request, again and again if need be, until it is known what
+// became of it. It may send it again because the base's resource version in it
+// lets at most one of them be applied. Without an id the request changes
+// nothing and serves to confirm that base is the newest version.
+func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.ConfigMap, id string, retry *backoff) (*Snapshot, error) {
+	var lost error // what a request met of which it is not known what became
+	for {
+		if ctx.Err() != nil && lost == nil {
+			return nil, &again{why: context.Cause(ctx)}
+		}
+		answer, fate, err := c.attempt(ctx, base, object)
+		switch {
+		case fate == applied:
+			committed := newSnapshot(answer)
+			c.local.install(committed)
+			return committed, nil
+		case fate == rejected && lost == nil:
+			return nil, rejectedFor(err)
+		case fate == refused && lost == nil, fate != stale && id == "":
+			return nil, &again{why: err}
+		case fate == unclear:
+			lost = err
+		}
+
+		// Even a request that was declined or met a conflict is looked for: the
+		// answer may come from somebody in between who did not see the first one.
+		now, readErr := c.later(ctx, base, retry)
+		if readErr != nil {
+			if lost == nil {
+				return nil, &again{why: err}
+			}
+			return nil, fmt.Errorf("%w: %w: %w", ErrUnknownOutcome, lost, readErr)
+		}
+		switch verdict := verdictOn(id, base, now); {
+		case verdict == landed:
+			return now, nil
+		case verdict == missed, verdict == unknowable && lost == nil:
+			return nil, &again{why: err, atOnce: true}
+		case lost == nil: // undecided, but it has been answered: it will not land
+			return nil, &again{why: err}
+		case verdict == unknowable, fate == rejected:
+			return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, lost)
+		}
+	}
+}
+
+// answerGrace is how long the answer to a request may take once there is a newer
+// version than the one it was based on. From then on the ledger can tell what
+// became of the request, and there is no need to wait for an answer that may be
+// lost.
+const answerGrace = time.Second
+
+// attempt sends the request once.
+func (c *committer) attempt(ctx context.Context, base *Snapshot, object *corev1.ConfigMap) (*corev1.ConfigMap, fate, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var observer sync.WaitGroup
+	observer.Go(func() {
+		if _, err := c.local.current.Wait(ctx, func(now *Snapshot) bool { return now.serial != base.serial }); err != nil {
+			return
+		}
+		select {
+		case <-time.After(answerGrace):
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	defer observer.Wait()
+	defer cancel()
+	return c.remote.update(ctx, object)
+}
+
+// later returns a version that was current after now: a newer one than base as
+// soon as the watch or a quorum read has brought it, or base itself when the
+// read has confirmed it. It keeps trying until ctx ends.
+func (c *committer) later(ctx context.Context, base *Snapshot, retry *backoff) (*Snapshot, error) {
+	for {
+		if now := c.local.load(); now.serial != base.serial {
+			return now, nil
+		}
+		if err := retry.wait(ctx); err != nil { // the watch is often faster than a read
+			return nil, err
+		}
+		if now := c.local.load(); now.serial != base.serial {
+			return now, nil
+		}
+		if c.source.refresh(ctx) == nil {
+			return c.local.load(), nil
+		}
+	}
+}
