@@ -52,7 +52,7 @@ func (s *Store) Status() Status {
 	case !link.synced:
 		status.Err = errors.New("mapstore: not synced yet")
 	case !link.ended.IsZero() && time.Since(link.ended) > reconnectGrace:
-		status.Err = fmt.Errorf("mapstore: the watch ended %v ago", time.Since(link.ended).Round(time.Millisecond))
+		status.Err = fmt.Errorf("mapstore: the watch ended %v ago, and the next one is not open yet", time.Since(link.ended).Round(time.Millisecond))
 	case silent > s.options.StaleAfter:
 		status.Err = fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
 	}
