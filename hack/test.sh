@@ -22,7 +22,7 @@ run() {
 	compile "$module" $race -deps -test ./...
 	# A line for each top-level test, and all that failed ones wrote.
 	(cd "$module" && tool gotestsum --format=$format --format-hide-empty-pkg -- $race -count=1 -timeout=20m ${ARGS:-} ./...) |
-		tee "$log" | awk '!/^(PASS|SKIP) [^ ]*\.(Test|Fuzz)[^ ]*\// { print; fflush() }' || verdict=FAILED
+		tee "$log" | awk '!/^(PASS|SKIP) ([^ ]*\.)?(Test|Fuzz)[^ ]*\// { print; fflush() }' || verdict=FAILED
 	[ $verdict = passed ] || failed=1
 	results+=("$(printf '%s %-20s %s' $verdict "$module" "$(sed -n 's/^DONE //p' "$log")")")
 }
