@@ -39,25 +39,6 @@ type source struct {
 	idle   *time.Timer // ends the watch when the server has been silent for too long
 }
 
-// A link is the state of the connection to the API server.
-type link struct {
-	started bool
-	synced  bool      // the map has been listed and a watch opened, once
-	err     error     // why the last attempt to list or watch failed; nil when it did not
-	since   time.Time // when attempts began to fail
-	denied  time.Time // when the server began to deny access; zero when it does not
-	ended   time.Time // when the watch ended; zero while it is open
-}
-
-// denialGrace is how long the server has to deny access before that counts as
-// its final word. Rights that were granted just now take effect after a moment,
-// and a server that was started just now knows of none for a second or two.
-const denialGrace = 3 * time.Second
-
-func (l link) deniedForLong() bool {
-	return !l.denied.IsZero() && time.Since(l.denied) >= denialGrace
-}
-
 func newSource(remote *remote, local *replica, options Options) *source {
 	return &source{remote: remote, local: local, options: options, link: watch.NewVar(link{})}
 }
@@ -202,46 +183,6 @@ type stream struct {
 func (s *stream) Stop() {
 	s.stop()
 	s.Interface.Stop()
-}
-
-func (src *source) heard() {
-	now := time.Now()
-	src.contact.Store(&now)
-}
-
-func (src *source) connected() {
-	before := src.link.Load()
-	if before.err != nil {
-		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
-	}
-	src.link.Store(link{started: true, synced: true})
-}
-
-// disconnected notes that the watch has ended, for whatever reason.
-func (src *source) disconnected() {
-	next := src.link.Load()
-	next.ended = time.Now()
-	src.link.Store(next)
-}
-
-// failed notes that an attempt to list or watch has failed with err, if it has.
-func (src *source) failed(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil { // in the second case the store is closing
-		return err
-	}
-	next := src.link.Load()
-	if next.err == nil {
-		next.since = time.Now()
-		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", err.Error())
-	}
-	next.err = err
-	if !isDenied(err) {
-		next.denied = time.Time{}
-	} else if next.denied.IsZero() {
-		next.denied = time.Now()
-	}
-	src.link.Store(next)
-	return err
 }
 
 // A sink is the source as the reflector sees it: what it writes to.

@@ -46,6 +46,10 @@ const (
 // twenty Sets, one after the other, take seconds. For more, set QPS in the
 // rest.Config (-1: no limit; the API server has its own).
 //
+// With client-go's fake clientset reads, writes and changes work, in the order
+// in which they arrive: it has no revisions, so that a watch event that is late
+// shows an older state for a moment, and no conflicts.
+//
 // New returns [ErrInvalidArgument] for a nil client or a malformed option, and
 // [ErrInvalidName] for a namespace or name that Kubernetes would refuse.
 func New(client kubernetes.Interface, namespace, name string, opts Options) (*Store, error) {
