@@ -39,10 +39,14 @@ unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (
 e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (4 min)
 	@hack/test.sh hack/e2e
 
+mutants: ## breaks each promise in the code on purpose and sees its test fail; ARGS='-run text' (10 min)
+	@go -C hack/kube run ./cmd/control-plane -build >/dev/null
+	@go -C hack/mutants run . $(ARGS)
+
 tidy: ## go mod tidy in every module (5 s)
 	@for module in $(MODULES); do go -C $$module mod tidy; done
 
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo control-plane lint test unit e2e tidy clean
+.PHONY: help demo control-plane lint test unit e2e mutants tidy clean

@@ -333,3 +333,62 @@ func TestAnotherHistoryOfTheSameRevisionIsAReset(t *testing.T) {
 		t.Errorf("n = %q, foreign = %q after the restore", get(now, "n"), get(now, "foreign"))
 	}
 }
+
+// A server that sends nothing, not even bookmarks, for longer than StaleAfter.
+func TestASilentServerMakesTheCopyStale(t *testing.T) {
+	c := newCluster(t)
+	store, err := mapstore.New(c.client(), "ns", "settings", mapstore.Options{StaleAfter: 200 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.start(store)
+	deadline := time.Now().Add(10 * time.Second)
+	for err := store.Check(nil); err == nil || !strings.Contains(err.Error(), "silent"); err = store.Check(nil) {
+		if time.Now().After(deadline) {
+			t.Fatalf("Check: %v", err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	for store.Check(nil) != nil { // until the watch is opened anew
+		if time.Now().After(deadline) {
+			t.Fatalf("Check: %v", store.Check(nil))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestReconnectingStaysWithinMaxBackoff(t *testing.T) {
+	c := newCluster(t)
+	var down atomic.Bool
+	attempts := make(chan struct{}, 1000)
+	client := c.client(func(config *rest.Config) {
+		through(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if down.Load() {
+					attempts <- struct{}{}
+					return nil, errors.New("down")
+				}
+				return next.RoundTrip(r)
+			})
+		})(config)
+	})
+	store, err := mapstore.New(client, "ns", "settings", mapstore.Options{MaxBackoff: 20 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.start(store)
+	down.Store(true)
+	c.server.CloseClientConnections()
+	deadline := time.After(10 * time.Second)
+	for n := range 50 { // doubled without a cap, the delays would take years
+		select {
+		case <-attempts:
+		case <-deadline:
+			t.Fatalf("%d attempts to reconnect in 10 s", n)
+		}
+	}
+	down.Store(false)
+	if err := store.Set(t.Context(), "k", "v"); err != nil {
+		t.Errorf("Set after the outage: %v", err)
+	}
+}

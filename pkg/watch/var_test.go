@@ -1,14 +1,18 @@
 package watch_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"weak"
 
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
@@ -413,4 +417,79 @@ func TestCloseWaitsForCallbacksThatWereStopped(t *testing.T) {
 			t.Error("Close did not return after the callback")
 		}
 	})
+}
+
+func TestCloseWaitsForTheCallbacksThatAreRunning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		release := make(chan struct{})
+		v.Subscribe(func(int, int) { <-release })
+		v.Store(1)
+		synctest.Wait()
+		returned := false
+		go func() {
+			v.Close()
+			returned = true
+		}()
+		synctest.Wait()
+		if returned {
+			t.Error("Close returned while a callback was running")
+		}
+		close(release)
+		synctest.Wait()
+		if !returned {
+			t.Error("Close did not return after the callback")
+		}
+	})
+}
+
+func TestTheCallThatStopsItsSubscriptionIsTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		var seen []int
+		var s *watch.Subscription
+		s = v.Subscribe(func(_, new int) {
+			seen = append(seen, new)
+			if new == 1 {
+				v.Store(2) // there is more to tell, but nobody wants to hear it
+			}
+			s.Stop()
+		})
+		v.Store(1)
+		synctest.Wait()
+		if fmt.Sprint(seen) != "[1]" {
+			t.Errorf("seen %v, want the one that stopped it", seen)
+		}
+		v.Close()
+	})
+}
+
+func TestASubscriptionThatWasStoppedIsLetGo(t *testing.T) {
+	v := watch.NewVar(0)
+	defer v.Close()
+	pointer := func() weak.Pointer[[64]byte] {
+		held := new([64]byte)
+		v.Subscribe(func(int, int) { runtime.KeepAlive(held) }).Stop()
+		return weak.Make(held)
+	}()
+	runtime.GC()
+	if pointer.Value() != nil {
+		t.Error("a callback is kept after Stop")
+	}
+}
+
+func TestWithoutOnPanicTheLogHasTheStackButNotWhatThePanicSaid(t *testing.T) {
+	var log bytes.Buffer
+	defer slog.SetDefault(slog.Default())
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		v.Subscribe(func(int, int) { panic("canary") })
+		v.Store(1)
+		synctest.Wait()
+		v.Close()
+	})
+	if got := log.String(); strings.Contains(got, "canary") || !strings.Contains(got, "type=string") || !strings.Contains(got, "_test.go:") {
+		t.Errorf("the log is %s", got)
+	}
 }

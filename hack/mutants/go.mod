@@ -1,0 +1,3 @@
+module github.com/unrolled/mapstore/v2/hack/mutants
+
+go 1.26.0

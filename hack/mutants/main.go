@@ -1,0 +1,201 @@
+// Mutants breaks the promises of the store on purpose, one at a time, and checks
+// that the tests notice. A promise whose mutant survives is a promise that no
+// test holds up.
+//
+// Each mutant is built through the go command's overlay of source files, so the
+// working tree is never touched. Run it in its folder:
+//
+//	go -C hack/mutants run . [-list] [-run regexp] [-v]
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+func main() {
+	list := flag.Bool("list", false, "only list the mutants")
+	pattern := flag.String("run", "", "only those whose line in the list matches this `regexp`")
+	verbose := flag.Bool("v", false, "show what the tests said")
+	flag.Parse()
+	selected, err := matching(*pattern)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	if *list {
+		for _, m := range selected {
+			fmt.Println(m)
+		}
+		return
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := check(ctx, selected, *verbose); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func matching(pattern string) ([]mutant, error) {
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, err
+	}
+	selected := slices.DeleteFunc(slices.Clone(mutants), func(m mutant) bool { return !re.MatchString(m.String()) })
+	if len(selected) == 0 {
+		return nil, fmt.Errorf("no mutant matches %q", pattern)
+	}
+	return selected, nil
+}
+
+// check runs the mutants one after the other, and prints a line for each. It
+// returns an error unless all were caught.
+func check(ctx context.Context, selected []mutant, verbose bool) error {
+	start := time.Now()
+	passing, err := testsThatPass(ctx, selected)
+	if err != nil {
+		return err
+	}
+	passed, failed := 0, 0
+	for _, m := range selected {
+		start := time.Now()
+		verdict, output := "ERROR", "    "+m.noticedBy.String()+" fails without the mutant too\n"
+		if passing[m.noticedBy.top()] {
+			verdict, output = m.run(ctx)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		fmt.Printf("%-8s %5.1fs  %s\n", verdict, time.Since(start).Seconds(), m)
+		if verdict == caught {
+			passed++
+		} else {
+			failed++
+		}
+		if verbose || verdict != caught && verdict != survived {
+			fmt.Println(output)
+		}
+	}
+	fmt.Printf("%d passed, %d failed, in %v\n", passed, failed, time.Since(start).Round(time.Second))
+	if failed > 0 {
+		return errors.New("not every mutant was caught")
+	}
+	return nil
+}
+
+// testsThatPass runs the tests that the mutants name, as the code is. It needs
+// one run for each folder, and so one control plane for all that need one.
+func testsThatPass(ctx context.Context, selected []mutant) (map[test]bool, error) {
+	names := map[string][]string{}
+	for _, m := range selected {
+		if t := m.noticedBy.top(); !slices.Contains(names[t.dir], t.name) {
+			names[t.dir] = append(names[t.dir], t.name)
+		}
+	}
+	passing := map[test]bool{}
+	for dir, names := range names {
+		start := time.Now()
+		output, err := goTest(ctx, dir, "-v", "-timeout=15m", "-run=^("+strings.Join(names, "|")+")$")
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		n := 0
+		for _, name := range names {
+			if strings.Contains(output, "--- PASS: "+name+" ") {
+				passing[test{dir, name}] = true
+				n++
+			}
+		}
+		fmt.Printf("%8s %5.1fs  %s: %d of %d tests pass without a mutant\n", "", time.Since(start).Seconds(), dir, n, len(names))
+		if n < len(names) {
+			fmt.Println(output, err)
+		}
+	}
+	return passing, nil
+}
+
+// Verdicts. Anything else is an error of the mutant.
+const (
+	caught   = "caught"
+	survived = "SURVIVED"
+)
+
+// run runs the test with the mutant in place.
+func (m mutant) run(ctx context.Context) (verdict, output string) {
+	dir, err := os.MkdirTemp("", "mutant")
+	if err != nil {
+		return "ERROR", err.Error()
+	}
+	defer os.RemoveAll(dir)
+	overlay, err := m.overlay(dir)
+	if err != nil {
+		return "ERROR", "    " + err.Error()
+	}
+	output, err = goTest(ctx, m.noticedBy.dir, "-overlay="+overlay, "-timeout=2m", "-run="+m.noticedBy.pattern())
+	switch {
+	case err == nil:
+		return survived, output
+	case failure.MatchString(output):
+		return caught, output
+	default: // it does not compile, or the test never ran
+		return "ERROR", output
+	}
+}
+
+// A failure is what a test writes that fails, panics, or exceeds its time.
+var failure = regexp.MustCompile(`(?m)^(--- FAIL: |panic: |fatal error: )`)
+
+// overlay writes the mutated file and the go command's description of it into
+// dir, and returns the path of the latter.
+func (m mutant) overlay(dir string) (string, error) {
+	path := filepath.Join(root(), m.file)
+	source, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(source), m.old); n != 1 {
+		return "", fmt.Errorf("the mutant no longer applies: its old text occurs %d times in %s", n, m.file)
+	}
+	mutated := filepath.Join(dir, filepath.Base(m.file))
+	description, err := json.Marshal(map[string]any{"Replace": map[string]string{path: mutated}})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(dir, "overlay.json")
+	return overlay, errors.Join(
+		os.WriteFile(mutated, []byte(strings.Replace(string(source), m.old, m.new, 1)), 0o600),
+		os.WriteFile(overlay, description, 0o600))
+}
+
+// goTest runs tests of the package in dir, without the race detector: a test
+// should notice by what it checks.
+func goTest(ctx context.Context, dir string, args ...string) (output string, err error) {
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-vet=off"}, args...)...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 20 * time.Second
+	cmd.Dir = filepath.Join(root(), dir)
+	cmd.Env = append(os.Environ(), "KUBE_CACHE_MUTATION_DETECTOR=true") // hack/e2e asks for it
+	combined, err := cmd.CombinedOutput()
+	return string(combined), err
+}
+
+// root is the repository's.
+func root() string {
+	path, err := filepath.Abs("../..")
+	if err != nil {
+		panic(err)
+	}
+	return path
+}
