@@ -45,7 +45,7 @@ var mutants = []mutant{
 		"pkg/mapstore/draft.go",
 		"d.data = maps.Clone(d.data)",
 		"d.data = d.data",
-		e2e("TestEverySnapshotIsOneCommittedVersionAndTimeDoesNotGoBack")},
+		mapstore("TestTransactionsBehaveAsAMap")},
 	{"1", "a version becomes visible key by key",
 		"pkg/mapstore/source.go",
 		"		k.local.install(newSnapshot(cm))",

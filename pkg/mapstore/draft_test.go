@@ -29,6 +29,7 @@ func TestTransactionsBehaveAsAMap(t *testing.T) {
 		for i := range random.IntN(5) {
 			model[fmt.Sprintf("k%d", i)] = "base"
 		}
+		started := maps.Clone(model)
 		base := snapshotOf(maps.Clone(model), nil)
 		d := newDraft(base)
 		for range 4 {
@@ -60,6 +61,9 @@ func TestTransactionsBehaveAsAMap(t *testing.T) {
 			if !maps.Equal(d.data, model) {
 				t.Fatalf("the draft is %v, want %v", d.data, model)
 			}
+		}
+		if !maps.Equal(base.data, started) {
+			t.Fatalf("the version that readers have became %v, from %v", base.data, started)
 		}
 		if want := !maps.Equal(model, base.data); d.changed() != want {
 			t.Fatalf("changed = %v from %v to %v", d.changed(), base.data, model)
