@@ -226,6 +226,25 @@ func TestAfterStopTheCallbackDoesNotRun(t *testing.T) {
 	}
 }
 
+// mustWaitFor checks that call returns only once release has been closed.
+func mustWaitFor(t *testing.T, release chan struct{}, call func()) {
+	t.Helper()
+	returned := false
+	go func() {
+		call()
+		returned = true
+	}()
+	synctest.Wait()
+	if returned {
+		t.Error("returned while the callback was running")
+	}
+	close(release)
+	synctest.Wait()
+	if !returned {
+		t.Error("did not return after the callback")
+	}
+}
+
 func TestStopWaitsForTheCallbackThatIsRunning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := watch.NewVar(0)
@@ -233,20 +252,7 @@ func TestStopWaitsForTheCallbackThatIsRunning(t *testing.T) {
 		s := v.Subscribe(func(int, int) { <-release })
 		v.Store(1)
 		synctest.Wait()
-		returned := false
-		go func() {
-			s.Stop()
-			returned = true
-		}()
-		synctest.Wait()
-		if returned {
-			t.Fatal("Stop returned while the callback was running")
-		}
-		close(release)
-		synctest.Wait()
-		if !returned {
-			t.Fatal("Stop did not return after the callback")
-		}
+		mustWaitFor(t, release, s.Stop)
 	})
 }
 
@@ -389,33 +395,14 @@ func TestCloseWaitsForCallbacksThatWereStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := watch.NewVar(0)
 		release := make(chan struct{})
-		running := false
 		var s *watch.Subscription
 		s = v.Subscribe(func(int, int) {
-			running = true
 			s.Stop()
 			<-release
-			running = false
 		})
 		v.Store(1)
 		synctest.Wait()
-		closed := false
-		go func() {
-			v.Close()
-			closed = true
-			if running {
-				t.Error("Close returned while a callback was running")
-			}
-		}()
-		synctest.Wait()
-		if closed {
-			t.Error("Close did not wait")
-		}
-		close(release)
-		synctest.Wait()
-		if !closed {
-			t.Error("Close did not return after the callback")
-		}
+		mustWaitFor(t, release, v.Close)
 	})
 }
 
@@ -426,20 +413,7 @@ func TestCloseWaitsForTheCallbacksThatAreRunning(t *testing.T) {
 		v.Subscribe(func(int, int) { <-release })
 		v.Store(1)
 		synctest.Wait()
-		returned := false
-		go func() {
-			v.Close()
-			returned = true
-		}()
-		synctest.Wait()
-		if returned {
-			t.Error("Close returned while a callback was running")
-		}
-		close(release)
-		synctest.Wait()
-		if !returned {
-			t.Error("Close did not return after the callback")
-		}
+		mustWaitFor(t, release, v.Close)
 	})
 }
 
