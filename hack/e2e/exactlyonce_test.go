@@ -321,3 +321,77 @@ func TestTheLedgerStaysShort(t *testing.T) {
 		t.Errorf("%d bytes of foreign garbage are left", len(ledger))
 	}
 }
+
+// failingAfter is busyAfter without Retry-After: client-go does not send again.
+func failingAfter(share float64) func(*http.Request, *http.Response) (*http.Response, error) {
+	busy := busyAfter(share)
+	return func(request *http.Request, response *http.Response) (*http.Response, error) {
+		response, err := busy(request, response)
+		if response.StatusCode == http.StatusServiceUnavailable {
+			response.Header.Del("Retry-After")
+		}
+		return response, err
+	}
+}
+
+func TestExactlyOnceThoughTheServerFails(t *testing.T) {
+	s := newSite(t)
+	s.set(s.store(), "n", "0")
+	net := &network{}
+	store := s.store(net.through)
+	net.onAnswer(failingAfter(0.3))
+	var tally tally
+	for range 30 {
+		_, err := store.Update(t.Context(), increment("n"))
+		tally.count(t, err)
+	}
+	tally.check(t, s.get().Data["n"])
+}
+
+// A request that client-go has resent by itself met its own first commit, of
+// which the traces are gone: nobody can know.
+func TestAResentRequestWhoseLedgerIsGoneIsUnknown(t *testing.T) {
+	s := newSite(t)
+	net := &network{}
+	store := s.store(net.through)
+	s.set(store, "n", "1")
+	defer net.delayWatches()()
+	busy := busyAfter(1)
+	var done atomic.Bool
+	net.onAnswer(func(request *http.Request, response *http.Response) (*http.Response, error) {
+		if request.Method != http.MethodPut || done.Swap(true) {
+			return response, nil
+		}
+		s.patch(`{"metadata":{"annotations":null}}`)
+		return busy(request, response)
+	})
+	if _, err := store.Update(within(t, 20*time.Second), increment("n")); !errors.Is(err, mapstore.ErrUnknownOutcome) {
+		t.Errorf("Update: %v, want ErrUnknownOutcome", err)
+	}
+	if n := s.get().Data["n"]; n != "2" {
+		t.Errorf("n = %s, want it applied once", n)
+	}
+}
+
+// A denial of the repeated request says nothing about the first one, which may
+// still be on its way.
+func TestADenialOfTheRepetitionLeavesTheFirstUnknown(t *testing.T) {
+	s := newSite(t)
+	net := &network{}
+	store := s.store(net.through)
+	s.set(store, "n", "1")
+	var puts atomic.Int32
+	net.onRequest(func(request *http.Request) (*http.Response, error) {
+		switch {
+		case request.Method != http.MethodPut:
+			return nil, nil
+		case puts.Add(1) == 1:
+			return nil, errLost
+		default:
+			return &http.Response{StatusCode: http.StatusForbidden, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, Body: http.NoBody, Request: request}, nil
+		}
+	})
+	if _, err := store.Update(within(t, 20*time.Second), increment("n")); !errors.Is(err, mapstore.ErrUnknownOutcome) || !errors.Is(err, errLost) {
+		t.Errorf("Update: %v, want ErrUnknownOutcome and its cause", err)
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/client-go/rest"
+
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
@@ -205,4 +207,42 @@ func copyDir(t *testing.T, from, to string) {
 	if output, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
 		t.Fatalf("cp: %v: %s", err, output)
 	}
+}
+
+// Promise 9: a server that neither answers nor hangs up.
+func TestAServerThatFallsSilent(t *testing.T) {
+	t.Parallel()
+	plane := ownPlane(t)
+	s := newSiteOn(t, plane)
+	const staleAfter = 2 * time.Second
+	net := &network{}
+	store := s.store(net.through, func(_ *rest.Config, opts *mapstore.Options) { opts.StaleAfter = staleAfter })
+	s.set(store, "k", "v")
+
+	watches := net.watches.Load()
+	settles(t, "a watch without frames", func() bool { return net.watches.Load() > watches })
+	if err := store.Status().Err; err != nil {
+		t.Errorf("Status().Err = %v of a server that answers", err)
+	}
+
+	if err := plane.APIServer.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	silent := time.Now()
+	settles(t, "Status().Err", func() bool { return store.Status().Err != nil })
+	if err, took := store.Status().Err, time.Since(silent); took > 2*staleAfter {
+		t.Errorf("Status().Err = %v after %v", err, took)
+	}
+	if contact := store.Status().LastContact; contact.After(silent.Add(100 * time.Millisecond)) {
+		t.Errorf("LastContact is %v after the server fell silent", contact.Sub(silent))
+	}
+	if got, _ := store.Get("k"); got != "v" {
+		t.Errorf("Get = %q", got)
+	}
+	if err := plane.APIServer.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	settles(t, "Status().Err", func() bool { return store.Status().Err == nil })
+	object := s.patch(`{"data":{"k":"after"}}`)
+	s.waitForRevision(store, object.ResourceVersion)
 }

@@ -188,3 +188,36 @@ func TestStatusDescribesTheCopy(t *testing.T) {
 		t.Error("the store wants to run on the leader only")
 	}
 }
+
+// Promise 2: what a watch brings late does not take the copy back.
+func TestWhatAWatchBringsLateIsOld(t *testing.T) {
+	s := newSite(t)
+	net := &network{}
+	store := s.store(net.through)
+	s.set(store, "n", "0")
+	f := newFollower(t)
+	store.OnChange(f.take)
+	release := net.delayWatches()
+	defer release()
+	for n := range 10 {
+		s.set(store, "n", strconv.Itoa(n+1))
+	}
+	release()
+	last := s.patch(`{"data":{"foreign":"1"}}`)
+	f.reaches("the last write is seen", atLeast(last.ResourceVersion))
+}
+
+// LastContact is that of the last frame, whoever caused it.
+func TestEveryFrameIsContact(t *testing.T) {
+	s := newSite(t)
+	store := s.store()
+	s.create(map[string]string{"n": "0"})
+	for n := range 3 {
+		before := time.Now()
+		object := s.patch(`{"data":{"n":"` + strconv.Itoa(n+1) + `"}}`)
+		s.waitForRevision(store, object.ResourceVersion)
+		if contact := store.Status().LastContact; contact.Before(before) {
+			t.Errorf("LastContact is %v before the last frame", before.Sub(contact))
+		}
+	}
+}

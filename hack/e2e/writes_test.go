@@ -282,3 +282,21 @@ func TestATransactionThatChangesNothingIsConfirmedAndChangesNothing(t *testing.T
 		t.Errorf("confirmed revision %s, want %s", snapshot.Revision(), patched.ResourceVersion)
 	}
 }
+
+// Promise 1: what the server has refused was never visible.
+func TestAWriteThatIsRefusedIsNeverVisible(t *testing.T) {
+	s := newSite(t)
+	s.create(map[string]string{"k": "v"})
+	s.grant("reader", may("get", "list", "watch"))
+	store := s.store(s.as("reader"))
+	f := newFollower(t)
+	store.OnChange(f.take)
+	if err := store.Set(t.Context(), "k", "refused"); !apierrors.IsForbidden(err) {
+		t.Errorf("Set: %v", err)
+	}
+	if got, _ := store.Get("k"); got != "v" {
+		t.Errorf("k = %q after a Set that was refused", got)
+	}
+	last := s.patch(`{"data":{"other":"1"}}`)
+	f.reaches("the last write is seen", atLeast(last.ResourceVersion))
+}
