@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 )
@@ -105,6 +106,9 @@ func (c *committer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
+		// The first of many who write as soon as they have their last answer should
+		// not go alone: others are just about to queue up.
+		runtime.Gosched()
 		again, ok := errors.AsType[*again](c.commit(ctx, retry))
 		switch {
 		case !ok:
