@@ -41,18 +41,16 @@ func (r *replica) install(next *Snapshot) *Snapshot {
 // current version. An answer from before asked proves that the server has gone
 // back in time, and so does another version of the same revision: the copy
 // follows it, as a Reset.
-func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
+func (r *replica) confirm(next, asked *Snapshot) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.load()
 	switch {
 	case newer(next.revision, now.revision):
-		return r.replaceLocked(now, next, false)
+		r.replaceLocked(now, next, false)
 	case older(next.revision, asked.revision) && older(next.revision, now.revision), next.revision == now.revision && !next.equal(now):
 		r.logger.Info("The API server has gone back in time; following it", "from", now.revision, "to", next.revision)
-		return r.replaceLocked(now, next, true)
-	default:
-		return now
+		r.replaceLocked(now, next, true)
 	}
 }
 
