@@ -153,10 +153,12 @@ func TestWaitUntilSeesAForeignWrite(t *testing.T) {
 	s := newSite(t)
 	store := s.store()
 	s.create(map[string]string{"ready": "no"})
-	go func() {
+	var writer sync.WaitGroup
+	defer writer.Wait()
+	writer.Go(func() {
 		s.waitUntil(store, "it is not ready", func(now *mapstore.Snapshot) bool { return now.Len() == 1 })
 		s.patch(`{"data":{"ready":"yes"}}`)
-	}()
+	})
 	snapshot := s.waitUntil(store, "it is ready", func(now *mapstore.Snapshot) bool {
 		ready, _ := now.Get("ready")
 		return ready == "yes"
