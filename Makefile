@@ -13,8 +13,8 @@ export GOFLAGS := -buildvcs=false
 export GOWORK := off
 
 help: ## this text
-	@echo "Times are for two cores. What is missing is downloaded and built first, once: a few"
-	@echo "minutes for lint, about ten for demo and test."
+	@echo "Times are for two cores. The first run of lint, test or demo downloads and builds what"
+	@echo "is missing, and takes about ten minutes more."
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # From the environment CLUSTER would be a surprise: it must be on the command line.
@@ -30,13 +30,13 @@ lint: ## formatting, vet, golangci-lint, dependencies, builds for other platform
 	@hack/lint.sh
 
 # hack/kube comes early: the others stand on it.
-test: ## all tests: unit, those on a real API server, the examples (5 min)
+test: ## all tests: unit, those on a real API server, the examples (3 min)
 	@hack/test.sh $(filter . hack/kube,$(MODULES)) $(filter-out . hack/kube,$(MODULES))
 
 unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (15 s)
 	@hack/test.sh .
 
-e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (4 min)
+e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (1 min)
 	@hack/test.sh hack/e2e
 
 mutants: ## breaks each promise in the code on purpose and sees its test fail; ARGS='-run text' (10 min)

@@ -72,9 +72,9 @@ check "go vet" "Mend what vet says above." vet
 check "golangci-lint (built the first time: about 2 minutes)" \
 	"Mend what it says above; .golangci.yaml has the rules." golangci_lint
 check "go.mod names its four direct requirements and no more" \
-	"What else a test or an example needs belongs into a nested module: who imports the store would inherit it." four_requirements
+	"What else a test or an example needs belongs in a nested module: who imports the store would inherit it." four_requirements
 check "pkg/watch imports the standard library only" \
-	"What needs the imports above belongs into pkg/mapstore." standard_library_only
+	"What needs the imports above belongs in pkg/mapstore." standard_library_only
 check "go mod tidy changes nothing" "Run make tidy." tidy
 for platform in darwin/arm64 linux/arm64 windows/amd64; do
 	check "builds for $platform" "To see it again: GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 go vet ./..." builds_for $platform
