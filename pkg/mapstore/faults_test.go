@@ -342,19 +342,21 @@ func TestASilentServerMakesTheCopyStale(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.start(store)
-	deadline := time.Now().Add(10 * time.Second)
-	for err := store.Check(nil); err == nil || !strings.Contains(err.Error(), "silent"); err = store.Check(nil) {
-		if time.Now().After(deadline) {
-			t.Fatalf("Check: %v", err)
+	checkBecomes := func(what string, cond func(error) bool) {
+		t.Helper()
+		tick := time.NewTicker(time.Millisecond) // Status has no event to wait for
+		defer tick.Stop()
+		deadline := time.After(10 * time.Second)
+		for !cond(store.Check(nil)) {
+			select {
+			case <-tick.C:
+			case <-deadline:
+				t.Fatalf("Check: %v, want it %s", store.Check(nil), what)
+			}
 		}
-		time.Sleep(time.Millisecond)
 	}
-	for store.Check(nil) != nil { // until the watch is opened anew
-		if time.Now().After(deadline) {
-			t.Fatalf("Check: %v", store.Check(nil))
-		}
-		time.Sleep(time.Millisecond)
-	}
+	checkBecomes("to tell of the silence", func(err error) bool { return err != nil && strings.Contains(err.Error(), "silent") })
+	checkBecomes("to be well when the watch is opened anew", func(err error) bool { return err == nil })
 }
 
 func TestReconnectingStaysWithinMaxBackoff(t *testing.T) {

@@ -114,11 +114,13 @@ func (s *Store) begin(ctx context.Context) (context.Context, error) {
 		return nil, fmt.Errorf("%w: the store has been started before", ErrInvalidArgument)
 	}
 	s.phase = running
-	ctx, s.stop = context.WithCancelCause(ctx)
-	// What client-go has to say of its requests would go to stderr; what matters
-	// of it is in the errors.
-	return logr.NewContext(ctx, logr.Discard()), nil
+	ctx, s.stop = context.WithCancelCause(quiet(ctx))
+	return ctx, nil
 }
+
+// quiet keeps client-go from writing to stderr what it has to say of requests
+// with this ctx. What matters of it is in their errors.
+func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
 
 // Close ends the store. Once it has returned, nothing of the store is running:
 // no request, no callback. Transactions that wait end with [ErrClosed]; one
@@ -150,7 +152,7 @@ func (s *Store) NeedLeaderElection() bool { return false }
 
 // WaitForSync blocks until the copy is current and follows the API server. When
 // ctx ends first, the error says what has kept it from being so. When the
-// server denies access for a second, WaitForSync returns what the server says,
+// server denies access for three seconds, WaitForSync returns what the server says,
 // which names the verb that is missing, and does not wait for ctx; the store
 // goes on trying, and recovers by itself when the right is granted.
 //
@@ -193,7 +195,7 @@ func (s *Store) call(ctx context.Context) (_ context.Context, done func(), err e
 	if s.phase == closed {
 		return nil, nil, ErrClosed
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	ctx, cancel := context.WithCancelCause(quiet(ctx))
 	s.calls.Add(1)
 	s.calls.Go(func() {
 		select {
