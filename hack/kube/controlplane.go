@@ -56,12 +56,17 @@ type Options struct {
 	// APIServerArgs and EtcdArgs are flags that come after Start's own. Those that
 	// take one value win over them; a list, such as --etcd-servers, grows.
 	APIServerArgs, EtcdArgs []string
+
+	// EtcdURL, if set, is an etcd that runs already, such as another control plane's: the
+	// API server becomes one more of that cluster, with an authority of its own, and
+	// EtcdArgs has no effect.
+	EtcdURL string
 }
 
 // ControlPlane is one running API server with its etcd.
 type ControlPlane struct {
 	APIServer *Process
-	Etcd      *Process
+	Etcd      *Process // nil when Options.EtcdURL was set
 
 	guard     *guard
 	authority *authority
@@ -91,8 +96,11 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 	}
 	c := &ControlPlane{
 		APIServer: newProcess("kube-apiserver", guard.dir),
-		Etcd:      newProcess("etcd", guard.dir),
+		etcdURL:   opts.EtcdURL,
 		guard:     guard,
+	}
+	if opts.EtcdURL == "" {
+		c.Etcd = newProcess("etcd", guard.dir)
 	}
 	c.stop = sync.OnceValue(c.shutdown)
 	if err := c.start(ctx, binaries, opts); err != nil {
@@ -110,23 +118,10 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 		return err
 	}
 
-	c.etcdURL = fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	peerURL := fmt.Sprintf("http://127.0.0.1:%d", ports[2])
-	c.Etcd.argv = append([]string{
-		binaries.Etcd,
-		// Relative to the run's folder, which the guard moves and removes: by an absolute
-		// path a dying etcd has been seen to make it anew.
-		"--data-dir=" + etcdDir,
-		"--listen-client-urls=" + c.etcdURL,
-		"--advertise-client-urls=" + c.etcdURL,
-		"--listen-peer-urls=" + peerURL,
-		"--initial-advertise-peer-urls=" + peerURL,
-		"--initial-cluster=default=" + peerURL,
-		"--log-level=warn",
-	}, opts.EtcdArgs...)
-	c.Etcd.probe = func(ctx context.Context) error {
-		_, err := get(ctx, c.probes, c.etcdURL+"/health")
-		return err
+	if c.Etcd != nil {
+		if err := c.startEtcd(ctx, binaries.Etcd, ports[1:], opts.EtcdArgs); err != nil {
+			return err
+		}
 	}
 
 	c.APIServer.argv = append([]string{
@@ -153,10 +148,30 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 		return err
 	}
 
-	if err := c.Etcd.Restart(ctx); err != nil {
+	return c.APIServer.Restart(ctx)
+}
+
+// startEtcd starts etcd on two ports, the first for its clients.
+func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int, args []string) error {
+	c.etcdURL = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
+	peerURL := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
+	c.Etcd.argv = append([]string{
+		binary,
+		// Relative to the run's folder, which the guard moves and removes: by an absolute
+		// path a dying etcd has been seen to make it anew.
+		"--data-dir=" + etcdDir,
+		"--listen-client-urls=" + c.etcdURL,
+		"--advertise-client-urls=" + c.etcdURL,
+		"--listen-peer-urls=" + peerURL,
+		"--initial-advertise-peer-urls=" + peerURL,
+		"--initial-cluster=default=" + peerURL,
+		"--log-level=warn",
+	}, args...)
+	c.Etcd.probe = func(ctx context.Context) error {
+		_, err := get(ctx, c.probes, c.etcdURL+"/health")
 		return err
 	}
-	return c.APIServer.Restart(ctx)
+	return c.Etcd.Restart(ctx)
 }
 
 // configure writes the certificates, keys and the kubeconfig of an API server on port.
@@ -183,14 +198,18 @@ func (c *ControlPlane) configure(port int) error {
 	return WriteKubeconfig(c.admin, metav1.NamespaceDefault, c.Kubeconfig())
 }
 
-// Stop ends both processes and removes all their files. It may be called more than
+// Stop ends its processes and removes all their files. It may be called more than
 // once, and always returns what the first call did.
 func (c *ControlPlane) Stop() error { return c.stop() }
 
 func (c *ControlPlane) shutdown() error {
 	// By SIGKILL, as a graceful end takes seconds and the data goes away anyway; the
 	// API server first, so that it does not fill its log with complaints about etcd.
-	return errors.Join(c.APIServer.Kill(), c.Etcd.Kill(), c.guard.release())
+	err := c.APIServer.Kill()
+	if c.Etcd != nil {
+		err = errors.Join(err, c.Etcd.Kill())
+	}
+	return errors.Join(err, c.guard.release())
 }
 
 // Config returns the configuration of a client that may do everything and is not

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"k8s.io/apimachinery/pkg/util/wait"
 )
 
@@ -173,7 +174,7 @@ const programVariable = "MAPSTORE_KUBE_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(programVariable) == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	plane, err := Start(context.Background(), Options{})
 	if err == nil {
