@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/unrolled/mapstore/v2 v2.0.0
 	github.com/unrolled/mapstore/v2/hack/kube v0.0.0
+	go.uber.org/goleak v1.3.0
 	k8s.io/apimachinery v0.37.2
 	k8s.io/client-go v0.37.2
 )

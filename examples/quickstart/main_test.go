@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/unrolled/mapstore/v2/hack/kube"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // quick is the demo without a viewer.
 var quick = options{cluster: own, measure: 200 * time.Millisecond}

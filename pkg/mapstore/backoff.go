@@ -20,11 +20,17 @@ func newBackoff(limit time.Duration) *backoff {
 	return &backoff{bound: min(firstBackoff, limit), cap: limit}
 }
 
+// next returns the next delay.
+func (b *backoff) next() time.Duration {
+	delay := rand.N(b.bound) + 1
+	b.bound = min(2*b.bound, b.cap)
+	return delay
+}
+
 // wait sleeps for the next delay. It returns the cause if ctx ends first.
 func (b *backoff) wait(ctx context.Context) error {
-	timer := time.NewTimer(rand.N(b.bound) + 1)
+	timer := time.NewTimer(b.next())
 	defer timer.Stop()
-	b.bound = min(2*b.bound, b.cap)
 	select {
 	case <-timer.C:
 		return nil

@@ -19,6 +19,7 @@ type committer struct {
 	local   *replica
 	options Options
 	wake    chan struct{} // holds one token when there may be something in the queue
+	turns   turns         // used by run only
 
 	mu     sync.Mutex // protects queue and closed, and what transaction and batch say
 	queue  []*transaction
@@ -33,7 +34,7 @@ type batch struct {
 }
 
 func newCommitter(remote *remote, source *source, local *replica, options Options) *committer {
-	return &committer{remote: remote, source: source, local: local, options: options, wake: make(chan struct{}, 1)}
+	return &committer{remote: remote, source: source, local: local, options: options, wake: make(chan struct{}, 1), turns: turns{author: newAuthor()}}
 }
 
 // do takes fn through to its outcome.
@@ -106,9 +107,10 @@ func (c *committer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		// The first of many who write as soon as they have their last answer should
-		// not go alone: others are just about to queue up.
-		runtime.Gosched()
+		c.gather()
+		if c.turns.await(ctx, c.local) != nil {
+			return
+		}
 		again, ok := errors.AsType[*again](c.commit(ctx, retry))
 		switch {
 		case !ok:
@@ -116,6 +118,22 @@ func (c *committer) run(ctx context.Context) {
 		case !again.atOnce && retry.wait(ctx) != nil:
 			return
 		}
+	}
+}
+
+// gather lets others run for as long as more of them queue up: those who write as
+// soon as they have their last answer are just about to, and the first of them
+// should not go alone.
+func (c *committer) gather() {
+	for before := -1; ; {
+		c.mu.Lock()
+		now := len(c.queue)
+		c.mu.Unlock()
+		if now == before {
+			return
+		}
+		before = now
+		runtime.Gosched()
 	}
 }
 

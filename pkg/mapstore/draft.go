@@ -33,7 +33,7 @@ func (d *draft) add(tx *Tx) error {
 	if tx.cleared {
 		next = size{}
 	}
-	changes := tx.cleared && len(d.data) > 0
+	changes, kept := false, 0
 	for key, value := range tx.writes {
 		old, had := d.data[key]
 		if had && !tx.cleared {
@@ -41,9 +41,11 @@ func (d *draft) add(tx *Tx) error {
 		}
 		if value != nil {
 			next.add(key, *value)
+			kept++
 		}
 		changes = changes || had != (value != nil) || had && old != *value
 	}
+	changes = changes || tx.cleared && kept < len(d.data)
 	if !changes {
 		return nil
 	}

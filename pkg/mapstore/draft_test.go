@@ -166,6 +166,8 @@ func TestLimits(t *testing.T) {
 	}{
 		"an immutable map changes":           {immutable, func(tx *Tx) { tx.Set("k", "w") }, ErrImmutable},
 		"an immutable map stays":             {immutable, func(tx *Tx) { tx.Set("k", "v"); tx.Delete("l") }, nil},
+		"an immutable map is written anew":   {immutable, func(tx *Tx) { tx.Clear(); tx.Set("k", "v") }, nil},
+		"an immutable map is cleared":        {immutable, func(tx *Tx) { tx.Clear() }, ErrImmutable},
 		"a full map takes an empty value":    {full, func(tx *Tx) { tx.Set("l", "") }, nil},
 		"a full map takes no byte more":      {full, func(tx *Tx) { tx.Set("l", "v") }, ErrTooLarge},
 		"a full map is replaced":             {full, func(tx *Tx) { tx.Clear(); tx.Set("l", strings.Repeat("w", maxValueBytes)) }, nil},

@@ -201,17 +201,17 @@ func ExampleStore_WaitUntil() {
 	ctx := context.Background()
 	store := open("rollout")
 	defer store.Close()
-	go func() {
-		if err := store.Set(ctx, "ready", "yes"); err != nil {
-			log.Fatal(err)
-		}
-	}()
+	written := make(chan error, 1)
+	go func() { written <- store.Set(ctx, "ready", "yes") }()
 
 	now, err := store.WaitUntil(ctx, func(now *mapstore.Snapshot) bool {
 		ready, _ := now.Get("ready")
 		return ready == "yes"
 	})
 	if err != nil {
+		log.Fatal(err)
+	}
+	if err := <-written; err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(now.Get("ready"))

@@ -20,7 +20,10 @@ const (
 	commitIDLength   = 12 // of 5 bits each
 )
 
-func newCommitID() string { return rand.Text()[:commitIDLength] }
+// newCommitID returns an id of the author's.
+func newCommitID(author string) string { return author + rand.Text()[:commitIDLength-authorLength] }
+
+func newAuthor() string { return rand.Text()[:authorLength] }
 
 // ledger returns the ids of the last commits, newest first. Whatever others
 // have written into the annotation is just ids that nobody looks for.

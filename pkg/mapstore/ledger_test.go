@@ -54,7 +54,7 @@ func FuzzLedger(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, annotation string) {
 		base := withLedger(snapshotOf(nil, nil), 1, 1, annotation)
-		id := newCommitID()
+		id := newCommitID(newAuthor())
 		written := base.ledgerWith(id)
 		if len(written) > ledgerLength*(commitIDLength+1) {
 			t.Errorf("%d bytes", len(written))

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/leak"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore/internal/memapi"
 )
@@ -17,7 +18,7 @@ import (
 // TestMain lets the examples open stores as a program would: from a kubeconfig
 // that the environment names. The cluster behind it is in memory.
 func TestMain(m *testing.M) {
-	os.Exit(run(m))
+	os.Exit(leak.Check(run(m)))
 }
 
 func run(m *testing.M) int {

@@ -29,8 +29,10 @@ type Options struct {
 	// [Status].Err says so. A server sends a bookmark about once a minute even
 	// when nothing changes; after half of StaleAfter without a sign the store
 	// opens its watch anew, which takes two requests. So a shorter StaleAfter
-	// finds a server that hangs sooner, at that cost. Zero: 150 s, which is two
-	// bookmarks and a margin.
+	// finds a server that hangs, or a proxy that has lost its server, sooner, at
+	// that cost. Other outages do not wait for it: a broken or refused connection
+	// shows in Status within two seconds, and a server that leaves a write
+	// unanswered within four. Zero: 150 s, which is two bookmarks and a margin.
 	StaleAfter time.Duration
 
 	// MaxBackoff caps the jittered, doubling delay between two attempts to

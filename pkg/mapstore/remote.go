@@ -21,15 +21,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-const (
-	// readTimeout bounds a read, and the opening of a watch, so that a server
-	// that has stopped answering is noticed.
-	readTimeout = 10 * time.Second
-
-	// updateTimeout bounds one attempt to write. A server can need many seconds
-	// for a map of many thousand keys.
-	updateTimeout = 20 * time.Second
-)
+// updateTimeout bounds one attempt to write. A server can need many seconds for
+// a map of many thousand keys.
+const updateTimeout = 20 * time.Second
 
 // A remote is the one ConfigMap on the API server: each method is one request.
 type remote struct {
@@ -40,19 +34,26 @@ type remote struct {
 }
 
 // get is a quorum read.
-func (r *remote) get(ctx context.Context) (*corev1.ConfigMap, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	return r.client.CoreV1().ConfigMaps(r.namespace).Get(ctx, r.name, metav1.GetOptions{})
+func (r *remote) get(ctx context.Context) (object *corev1.ConfigMap, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err = r.inquire(ctx, cancel, patient, func(ctx context.Context) (err error) {
+		object, err = r.client.CoreV1().ConfigMaps(r.namespace).Get(ctx, r.name, metav1.GetOptions{})
+		return err
+	})
+	return object, err
 }
 
 // list is a quorum read too; unlike get it also tells the revision at which the
 // map does not exist. The empty resource version asks for consistency: "0",
 // which informers send, may be served from a cache that lags.
-func (r *remote) list(ctx context.Context) (*corev1.ConfigMapList, error) {
-	ctx, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	list, err := r.client.CoreV1().ConfigMaps(r.namespace).List(ctx, metav1.ListOptions{FieldSelector: r.selector()})
+func (r *remote) list(ctx context.Context, p patience) (list *corev1.ConfigMapList, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	err = r.inquire(ctx, cancel, p, func(ctx context.Context) (err error) {
+		list, err = r.client.CoreV1().ConfigMaps(r.namespace).List(ctx, metav1.ListOptions{FieldSelector: r.selector()})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -67,9 +68,14 @@ func (r *remote) list(ctx context.Context) (*corev1.ConfigMapList, error) {
 	return list, nil
 }
 
-func (r *remote) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+// watch opens a watch, which lasts as long as ctx; cancel is ctx's own.
+func (r *remote) watch(ctx context.Context, cancel context.CancelCauseFunc, options metav1.ListOptions) (w apiwatch.Interface, err error) {
 	options.FieldSelector = r.selector()
-	return r.client.CoreV1().ConfigMaps(r.namespace).Watch(ctx, options)
+	err = r.inquire(ctx, cancel, impatient, func(ctx context.Context) (err error) {
+		w, err = r.client.CoreV1().ConfigMaps(r.namespace).Watch(ctx, options)
+		return err
+	})
+	return w, err
 }
 
 // create creates the map, without entries and with the ledger that is given. It

@@ -1,7 +1,9 @@
 package mapstore
 
 import (
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
@@ -59,7 +61,11 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 		next.uid = now.uid
 	}
 	recreated := now.uid != "" && next.uid != now.uid
-	next.serial, next.epoch = now.serial+1, now.epoch
+	next.serial, next.epoch, next.committed = now.serial+1, now.epoch, time.Now()
+	// A foreign write is nobody's turn, and nobody knows how old the first version is.
+	if now.serial == 0 || slices.Equal(next.ledger(), now.ledger()) {
+		next.committed = now.committed
+	}
 	if reset || recreated || now.serial == 0 {
 		next.epoch++
 	}

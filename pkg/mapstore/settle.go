@@ -32,7 +32,7 @@ func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*S
 	if base.Exists() {
 		object, id := draft.configMap(), ""
 		if draft.changed() {
-			id = newCommitID()
+			id = newCommitID(c.turns.author)
 			if object.Annotations == nil {
 				object.Annotations = make(map[string]string, 1)
 			}
@@ -49,7 +49,9 @@ func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*S
 // create creates the map, so that there is a version for the draft to be based
 // on.
 func (c *committer) create(ctx context.Context) *again {
-	created, err := c.remote.create(ctx, newCommitID())
+	answered := c.source.expectAnswer()
+	created, err := c.remote.create(ctx, newCommitID(c.turns.author))
+	answered()
 	switch fate := fateOf(err); {
 	case fate == applied:
 		if c.local.install(newSnapshot(created)).Exists() {
@@ -150,25 +152,42 @@ func (c *committer) attempt(ctx context.Context, base *Snapshot, object *corev1.
 	})
 	defer observer.Wait()
 	defer cancel()
-	return c.remote.update(ctx, object)
+	defer c.source.expectAnswer()()
+	asked := time.Now()
+	answer, fate, err := c.remote.update(ctx, object)
+	if fate == applied || fate == stale {
+		c.turns.slot.observe(time.Since(asked))
+	}
+	return answer, fate, err
 }
 
 // later returns a version that was current after now: a newer one than base as
 // soon as the watch or a quorum read has brought it, or base itself when the
-// read has confirmed it. It keeps trying until ctx ends.
+// read has confirmed it. It keeps trying until ctx ends, or until the server has
+// denied the read for long: others wait behind this one.
 func (c *committer) later(ctx context.Context, base *Snapshot, retry *backoff) (*Snapshot, error) {
+	var denied time.Time // since when
 	for {
-		if now := c.local.load(); now.serial != base.serial {
+		// The watch is often faster than a read.
+		soon, cancel := context.WithTimeout(ctx, c.turns.slot.length()+retry.next())
+		now, err := c.local.current.Wait(soon, func(now *Snapshot) bool { return now.serial != base.serial })
+		cancel()
+		switch {
+		case err == nil:
 			return now, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
 		}
-		if err := retry.wait(ctx); err != nil { // the watch is often faster than a read
-			return nil, err
-		}
-		if now := c.local.load(); now.serial != base.serial {
-			return now, nil
-		}
-		if c.source.refresh(ctx) == nil {
+		err = c.source.refresh(ctx)
+		switch {
+		case err == nil:
 			return c.local.load(), nil
+		case !isDenied(err):
+			denied = time.Time{}
+		case denied.IsZero():
+			denied = time.Now()
+		case time.Since(denied) > denialGrace:
+			return nil, err
 		}
 	}
 }

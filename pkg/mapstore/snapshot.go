@@ -1,11 +1,13 @@
 package mapstore
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -21,8 +23,9 @@ type Snapshot struct {
 	size     size
 
 	// Set by the replica before the snapshot is published.
-	serial uint64 // counts the versions that this store has installed
-	epoch  uint64 // grows by one with every Reset
+	serial    uint64    // counts the versions that this store has installed
+	epoch     uint64    // grows by one with every Reset
+	committed time.Time // when the newest commit in the ledger arrived
 
 	sortOnce sync.Once
 	sorted   []string
@@ -95,6 +98,18 @@ func (s *Snapshot) Revision() string { return s.revision }
 // UID returns the ConfigMap's UID. A deleted map still has the UID of the
 // object that was deleted; it is empty if there has been none.
 func (s *Snapshot) UID() types.UID { return s.uid }
+
+// String describes the version without its contents, which nobody should find in
+// a log.
+func (s *Snapshot) String() string {
+	if !s.Exists() {
+		return fmt.Sprintf("absent at revision %q", s.revision)
+	}
+	return fmt.Sprintf("%d keys at revision %s", s.Len(), s.revision)
+}
+
+// GoString is String, for the verb %#v.
+func (s *Snapshot) GoString() string { return "mapstore.Snapshot(" + s.String() + ")" }
 
 // equal reports whether two snapshots of the same revision can be of the same
 // history.

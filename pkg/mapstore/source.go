@@ -2,7 +2,6 @@ package mapstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -34,9 +33,9 @@ type source struct {
 	link    *watch.Var[link]
 	contact atomic.Pointer[time.Time] // the last answer or frame from the server
 
-	// Used by the reflector's calls only, which follow one another.
-	listed bool        // since the last watch was opened
-	idle   *time.Timer // ends the watch when the server has been silent for too long
+	idle atomic.Pointer[time.Timer] // ends the watch when the server has been silent for too long
+
+	listed bool // since the last watch was opened; used by the reflector's calls only, which follow one another
 }
 
 func newSource(remote *remote, local *replica, options Options) *source {
@@ -57,7 +56,7 @@ func (src *source) run(ctx context.Context) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			list, err := src.list(ctx)
+			list, err := src.list(ctx, impatient)
 			src.listed = err == nil
 			return list, src.failed(ctx, err)
 		},
@@ -87,9 +86,9 @@ type listerWatcher struct{ *cache.ListWatch }
 func (listerWatcher) IsWatchListSemanticsUnSupported() bool { return true }
 
 // list brings the replica up to date by a quorum read.
-func (src *source) list(ctx context.Context) (*corev1.ConfigMapList, error) {
+func (src *source) list(ctx context.Context, p patience) (*corev1.ConfigMapList, error) {
 	asked := src.local.load()
-	list, err := src.remote.list(ctx)
+	list, err := src.remote.list(ctx, p)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +108,7 @@ func (src *source) refresh(ctx context.Context) error {
 	asked := src.local.load()
 	object, err := src.remote.get(ctx)
 	if apierrors.IsNotFound(err) {
-		_, err = src.list(ctx)
+		_, err = src.list(ctx, patient)
 		return err
 	}
 	if err != nil {
@@ -125,7 +124,7 @@ func (src *source) refresh(ctx context.Context) error {
 // that the server has yet to reach would bring nothing until then.
 func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
 	if !src.listed {
-		list, err := src.list(ctx)
+		list, err := src.list(ctx, impatient)
 		if err != nil {
 			return nil, err
 		}
@@ -139,25 +138,16 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	src.listed = false
 
 	ctx, cancel := context.WithCancelCause(ctx)
-	late := time.AfterFunc(readTimeout, func() { cancel(errSilent) })
-	w, err := src.remote.watch(ctx, options)
-	late.Stop()
-	if err == nil && ctx.Err() != nil { // it was late after all
-		w.Stop()
-		err = ctx.Err()
-	}
+	w, err := src.remote.watch(ctx, cancel, options)
 	if err != nil {
-		cancel(err)
-		if cause := context.Cause(ctx); errors.Is(cause, errSilent) {
-			err = fmt.Errorf("cannot watch: %w", cause)
-		}
+		cancel(nil)
 		return nil, err
 	}
 	// A watch that brings nothing, not even a bookmark, may have lost its server
 	// without a sign. Opening the next one asks the server, in time before the
 	// copy counts as stale.
 	idle := time.AfterFunc(src.patience(), w.Stop)
-	src.idle = idle
+	src.idle.Store(idle)
 	src.heard()
 	return &stream{Interface: w, stop: sync.OnceFunc(func() {
 		idle.Stop()
@@ -166,12 +156,29 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	})}, nil
 }
 
-var errSilent = errors.New("the API server does not answer")
-
 // patience is how long a watch may bring nothing. The reflector takes a watch
 // that brought nothing and ended within its first second for a failure.
 func (src *source) patience() time.Duration {
 	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
+}
+
+// answerPatience is how long a write may wait for its answer while the watch is
+// silent too, before that makes the watch suspect.
+const answerPatience = 2 * time.Second
+
+// expectAnswer says that a request is sent that writes. When neither its answer
+// nor anything else comes from the server, the watch is opened anew, which asks
+// whether the server is still there: so it does not need a short StaleAfter to
+// notice within seconds that a server hangs, where there is somebody who writes.
+func (src *source) expectAnswer() (answered func()) {
+	asked := time.Now()
+	suspicion := time.AfterFunc(answerPatience, func() {
+		contact, idle := src.contact.Load(), src.idle.Load()
+		if contact != nil && contact.Before(asked) && idle != nil {
+			idle.Reset(0)
+		}
+	})
+	return func() { suspicion.Stop() }
 }
 
 // A stream is a watch with what has to be released at its end.
@@ -230,8 +237,8 @@ func (k *sink) Resync() error { return nil }
 func (k *sink) frame(object any) *corev1.ConfigMap {
 	src := (*source)(k)
 	src.heard()
-	if src.idle != nil {
-		src.idle.Reset(src.patience())
+	if idle := src.idle.Load(); idle != nil {
+		idle.Reset(src.patience())
 	}
 	cm, _ := object.(*corev1.ConfigMap)
 	if cm == nil || !src.remote.is(cm) {

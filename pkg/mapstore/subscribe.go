@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"reflect"
 	"runtime"
 	"slices"
 
@@ -68,9 +69,19 @@ func (c *chain) next(now *Snapshot) (Change, bool) {
 	return change, ok
 }
 
+// isTheRuntimes reports whether err is of one of Go's own types: anybody's may
+// have the method that makes it a runtime.Error.
+func isTheRuntimes(err runtime.Error) bool {
+	t := reflect.TypeOf(err)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	return t.PkgPath() == "runtime"
+}
+
 func (s *Store) logPanic(recovered any, stack []byte) {
 	what := fmt.Sprintf("%T", recovered)
-	if err, ok := recovered.(runtime.Error); ok {
+	if err, ok := recovered.(runtime.Error); ok && isTheRuntimes(err) {
 		what = err.Error() // these name indexes and types, never contents
 	}
 	s.options.Logger.Error(nil, "A change callback panicked", "panic", what, "stack", string(stack))
