@@ -30,18 +30,31 @@ lint: ## formatting, vet, golangci-lint, dependencies, builds for other platform
 	@hack/lint.sh
 
 # hack/kube comes early: the others stand on it.
-test: ## all tests: unit, those on a real API server, the examples (3 min)
+test: ## all tests: unit, those on a real API server, the examples (6 min)
 	@hack/test.sh $(filter . hack/kube,$(MODULES)) $(filter-out . hack/kube,$(MODULES))
 
 unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (15 s)
 	@hack/test.sh .
 
-e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (1 min)
+e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (4 min)
 	@hack/test.sh hack/e2e
 
-mutants: ## breaks each promise in the code on purpose and sees its test fail; ARGS='-run text' (10 min)
+mutants: ## breaks each promise in the code on purpose and sees its test fail; ARGS='-run text' (15 min)
 	@go -C hack/kube run ./cmd/control-plane -build >/dev/null
 	@go -C hack/mutants run . $(ARGS)
+
+faults: ## breaks everything around the stores, table to docs/reliability.md; ROUNDS=1 SEED=42 RUN=regexp (10 min)
+	@source hack/lib.sh; compile hack/e2e -deps ./faults
+	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
+		$(if $(RUN),-run '$(RUN)',-write ../../docs/reliability.md)
+
+bench: ## measures against targets and peers; docs/performance.md and its charts (6 min)
+	@source hack/lib.sh; compile hack/bench -deps .
+	@go -C hack/bench run . -write ../../docs
+
+soak: ## keeps stores under load and outages for FOR=10m, and looks for what grows
+	@source hack/lib.sh; compile hack/e2e -deps ./soak
+	@go -C hack/e2e run ./soak -for $(or $(FOR),10m)
 
 tidy: ## go mod tidy in every module (5 s)
 	@for module in $(MODULES); do go -C $$module mod tidy; done
@@ -49,4 +62,4 @@ tidy: ## go mod tidy in every module (5 s)
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo control-plane lint test unit e2e mutants tidy clean
+.PHONY: help demo control-plane lint test unit e2e mutants faults bench soak tidy clean

@@ -20,8 +20,9 @@ run() {
 	local module=$1 format=testname verdict=passed
 	[ "$module" = . ] && format=pkgname # hundreds of tests in seconds
 	compile "$module" $race -deps -test ./...
-	# A line for each top-level test, and all that failed ones wrote.
-	(cd "$module" && tool gotestsum --format=$format --format-hide-empty-pkg -- $race -count=1 -timeout=20m ${ARGS:-} ./...) |
+	# A line for each top-level test, and all that failed ones wrote. One package at a
+	# time: their control planes share the cores, and some state bounds in seconds.
+	(cd "$module" && tool gotestsum --format=$format --format-hide-empty-pkg -- $race -p=1 -count=1 -timeout=20m ${ARGS:-} ./...) |
 		tee "$log" | awk '!/^(PASS|SKIP) ([^ ]*\.)?(Test|Fuzz)[^ ]*\// { print; fflush() }' || verdict=FAILED
 	[ $verdict = passed ] || failed=1
 	results+=("$(printf '%s %-20s %s' $verdict "$module" "$(sed -n 's/^DONE //p' "$log")")")

@@ -157,9 +157,10 @@ func TestFoldingTheChangesGivesTheMap(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	end := s.get()
+	s.waitForRevision(stores[0], end.ResourceVersion) // the last write may have been the other's
 	late := newFollower(t)
 	stores[0].OnChange(late.take)
-	end := s.get()
 	for _, f := range append(followers, late) {
 		f.reaches("the map is as it is now", func(now *mapstore.Snapshot) bool { return maps.Equal(contents(now), end.Data) })
 	}

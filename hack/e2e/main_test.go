@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -44,6 +45,12 @@ func run(m *testing.M) int {
 	if err := plane.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if code == 0 { // a test that failed may have had no chance to clean up
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	return code
 }
@@ -116,6 +123,13 @@ func (s *site) unsynced(change ...func(*rest.Config, *mapstore.Options)) *mapsto
 	if err != nil {
 		s.Fatal(err)
 	}
+	s.run(store)
+	return store
+}
+
+// run starts a store that ends with the test.
+func (s *site) run(store *mapstore.Store) {
+	s.Helper()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -127,7 +141,6 @@ func (s *site) unsynced(change ...func(*rest.Config, *mapstore.Options)) *mapsto
 		store.Close()
 		<-ended
 	})
-	return store
 }
 
 // within returns a ctx that ends in time for the test to report why.

@@ -209,6 +209,43 @@ func copyDir(t *testing.T, from, to string) {
 	}
 }
 
+// Promise 9: a server that hangs, with the default options. Who writes notices
+// within seconds; the watch alone would be silent for a minute anyway.
+func TestAWriterNoticesAServerThatHangsWithinSeconds(t *testing.T) {
+	t.Parallel()
+	plane := ownPlane(t)
+	s := newSiteOn(t, plane)
+	store := s.store()
+	s.set(store, "n", "0")
+	if err := plane.APIServer.Pause(); err != nil {
+		t.Fatal(err)
+	}
+	paused := time.Now()
+	written := make(chan error, 1)
+	go func() {
+		_, err := store.Update(t.Context(), increment("n"))
+		written <- err
+	}()
+	settles(t, "Status().Err", func() bool { return store.Status().Err != nil })
+	noticed := time.Since(paused)
+	t.Logf("Status says so after %v: %v", noticed.Round(time.Millisecond), store.Status().Err)
+	if noticed > 4*time.Second {
+		t.Errorf("noticed only after %v", noticed)
+	}
+	if err := plane.APIServer.Resume(); err != nil {
+		t.Fatal(err)
+	}
+	resumed := time.Now()
+	settles(t, "Status().Err", func() bool { return store.Status().Err == nil })
+	t.Logf("well again %v after the server went on", time.Since(resumed).Round(time.Millisecond))
+	if err := <-written; err != nil {
+		t.Errorf("the write: %v", err)
+	}
+	if n := s.get().Data["n"]; n != "1" {
+		t.Errorf("n = %s", n)
+	}
+}
+
 // Promise 9: a server that neither answers nor hangs up.
 func TestAServerThatFallsSilent(t *testing.T) {
 	t.Parallel()

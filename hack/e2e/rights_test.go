@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -133,5 +134,67 @@ func TestANamespaceThatDoesNotExist(t *testing.T) {
 	store := s.store()
 	if err := store.Set(t.Context(), "k", "v"); !apierrors.IsNotFound(err) {
 		t.Errorf("Set: %v", err)
+	}
+}
+
+// An API server that has just been started knows of no rights for a second or
+// two, and denies everything.
+func TestARestartDeniesNobodyWhatIsTheirs(t *testing.T) {
+	t.Parallel()
+	plane := ownPlane(t)
+	s := newSiteOn(t, plane)
+	s.grant("writer", may("get", "list", "watch", "update", "patch", "create"))
+	store := s.store(s.as("writer"))
+	s.set(store, "n", "0")
+	var tally tally
+	var writers sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	for range 4 {
+		writers.Go(func() {
+			for ctx.Err() == nil {
+				_, err := store.Update(t.Context(), increment("n"))
+				tally.count(t, err)
+			}
+		})
+	}
+	for range 3 {
+		acknowledged := tally.acknowledged.Load()
+		settles(t, "writers", func() bool { return tally.acknowledged.Load() > acknowledged+20 })
+		if err := plane.APIServer.Restart(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	acknowledged := tally.acknowledged.Load()
+	settles(t, "writers", func() bool { return tally.acknowledged.Load() > acknowledged+20 })
+	stop()
+	writers.Wait()
+	tally.check(t, s.get().Data["n"])
+	if failed := tally.failed.Load(); failed > 0 {
+		t.Errorf("%d writes failed", failed)
+	}
+}
+
+// Whoever waits to learn what became of a write, and may no longer read, does
+// not keep all others of the store waiting.
+func TestALostAnswerAndThenNoRightsHoldUpNobodyForLong(t *testing.T) {
+	s := newSite(t)
+	s.grant("writer", may("get", "list", "watch", "update", "patch", "create"))
+	net := &network{}
+	store := s.store(s.as("writer"), net.through)
+	s.set(store, "n", "0")
+	defer net.delayWatches()()
+	net.onAnswer(loseOnce(func() { s.grant("writer") }))
+	start := time.Now()
+	lost := make(chan error, 1)
+	go func() { lost <- store.Set(t.Context(), "n", "1") }()
+	settles(t, "the first request", func() bool { return net.puts.Load() > 1 })
+	if err := store.Set(t.Context(), "n", "2"); !apierrors.IsForbidden(err) || errors.Is(err, mapstore.ErrUnknownOutcome) {
+		t.Errorf("the second Set: %v, want it forbidden", err)
+	}
+	if err := <-lost; !errors.Is(err, mapstore.ErrUnknownOutcome) || !errors.Is(err, errLost) || !apierrors.IsForbidden(err) {
+		t.Errorf("the first Set: %v, want ErrUnknownOutcome, the lost answer and the denial", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("they took %v", took)
 	}
 }

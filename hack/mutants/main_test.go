@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
+
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // What make test can see at once: a refactoring has disarmed a mutant.
 func TestEveryMutantApplies(t *testing.T) {
@@ -34,4 +39,36 @@ func exists(t *testing.T, wanted test) bool {
 		}
 	}
 	return false
+}
+
+// The page that says how each promise is tested must not promise tests that are
+// gone.
+func TestTheReliabilityPageNamesTestsThatExist(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root(), "docs", "reliability.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sources []byte
+	for _, dir := range []string{"pkg/watch", "pkg/mapstore", "hack/e2e"} {
+		files, err := filepath.Glob(filepath.Join(root(), dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources = append(sources, source...)
+		}
+	}
+	names := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(string(page), -1)
+	if len(names) < 20 {
+		t.Errorf("the page names only %d tests", len(names))
+	}
+	for _, name := range names {
+		if !bytes.Contains(sources, []byte("\nfunc "+name+"(")) {
+			t.Errorf("there is no %s", name)
+		}
+	}
 }

@@ -1,0 +1,181 @@
+package checker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// A Client is a store that is recorded. Its methods do what the store's do, and
+// may be called from any goroutine.
+type Client struct {
+	run   *Run
+	name  string
+	index int
+	store *mapstore.Store
+
+	mu        sync.Mutex // protects all below
+	slots     []bool     // which mark keys are in use by a call
+	followers []*follower
+	left      bool
+}
+
+// Update is the store's Update; fn sees the marks too.
+func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error {
+	slot := c.takeSlot()
+	defer c.freeSlot(slot)
+	t := &transaction{client: c.name}
+	c.run.add(func(rec *record) {
+		t.id = len(rec.transactions)
+		rec.transactions = append(rec.transactions, t)
+	})
+	t.call = c.run.clock.now()
+	defer func() {
+		if t.ret == 0 { // fn has panicked
+			t.ret = c.run.clock.now()
+		}
+	}()
+
+	snapshot, err := c.store.Update(ctx, func(tx *mapstore.Tx) error {
+		before := c.txContents(tx)
+		if err := fn(tx); err != nil {
+			return err
+		}
+		tx.Set(c.markKey(strconv.Itoa(slot)), mark{c.run.nonce, t.id, len(t.runs)}.String())
+		t.runs = append(t.runs, transition{before, c.txContents(tx)})
+		return nil
+	})
+	t.ret, t.err = c.run.clock.now(), err
+	switch {
+	case err == nil:
+		t.outcome = acknowledged
+		c.run.acknowledged.Add(1)
+		t.view = c.run.view(snapshot, "what Update returned to "+c.name)
+	case errors.Is(err, mapstore.ErrUnknownOutcome):
+		t.outcome = unknown
+	}
+	return err
+}
+
+// Increment adds one to the number under key, which counts as zero when there
+// is none.
+func (c *Client) Increment(ctx context.Context, key string) error {
+	return c.Update(ctx, func(tx *mapstore.Tx) error {
+		text, _ := tx.Get(key)
+		n, _ := strconv.Atoi(text)
+		tx.Set(key, strconv.Itoa(n+1))
+		return nil
+	})
+}
+
+// Set makes value the value of key.
+func (c *Client) Set(ctx context.Context, key, value string) error {
+	return c.Update(ctx, func(tx *mapstore.Tx) error {
+		tx.Set(key, value)
+		return nil
+	})
+}
+
+// Delete removes key.
+func (c *Client) Delete(ctx context.Context, key string) error {
+	return c.Update(ctx, func(tx *mapstore.Tx) error {
+		tx.Delete(key)
+		return nil
+	})
+}
+
+// Clear removes all keys; what is left is the mark of this call.
+func (c *Client) Clear(ctx context.Context) error {
+	return c.Update(ctx, func(tx *mapstore.Tx) error {
+		tx.Clear()
+		return nil
+	})
+}
+
+// Sync is a linearizable read of the whole map.
+func (c *Client) Sync(ctx context.Context) error {
+	call := c.run.clock.now()
+	snapshot, err := c.store.Sync(ctx)
+	ret := c.run.clock.now()
+	if err != nil {
+		return err
+	}
+	r := read{c.name, span{call, ret}, c.run.view(snapshot, "Sync of "+c.name)}
+	c.run.add(func(rec *record) { rec.syncs = append(rec.syncs, r) })
+	return nil
+}
+
+// Read is a local read of the whole map.
+func (c *Client) Read() *mapstore.Snapshot {
+	call := c.run.clock.now()
+	snapshot := c.store.Snapshot()
+	ret := c.run.clock.now()
+	r := read{c.name, span{call, ret}, c.run.view(snapshot, "a read of "+c.name)}
+	c.run.add(func(rec *record) { rec.reads = append(rec.reads, r) })
+	return snapshot
+}
+
+// Follow holds one more subscription of the store to what is promised of them.
+func (c *Client) Follow(filters ...mapstore.Filter) {
+	f := &follower{client: c, filters: filters}
+	f.subscription = c.store.OnChange(f.take, filters...)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.followers = append(c.followers, f)
+}
+
+// Leave ends the subscriptions of a client whose store is going to be closed:
+// nobody will expect it to show the map's last version.
+func (c *Client) Leave() {
+	c.mu.Lock()
+	c.left = true
+	c.mu.Unlock()
+	c.stop()
+}
+
+func (c *Client) stop() {
+	c.mu.Lock()
+	followers := append([]*follower(nil), c.followers...)
+	c.mu.Unlock()
+	for _, f := range followers {
+		f.subscription.Stop()
+	}
+}
+
+func (c *Client) txContents(tx *mapstore.Tx) contents {
+	contents, err := c.run.pool.read(tx)
+	if err != nil {
+		c.run.add(func(rec *record) {
+			rec.garbled = append(rec.garbled, fmt.Sprintf("a transaction's map of %s: %v", c.name, err))
+		})
+	}
+	return contents
+}
+
+// takeSlot returns the lowest slot that no call uses.
+func (c *Client) takeSlot() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, used := range c.slots {
+		if !used {
+			c.slots[i] = true
+			return i
+		}
+	}
+	c.slots = append(c.slots, true)
+	return len(c.slots) - 1
+}
+
+func (c *Client) freeSlot(slot int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slots[slot] = false
+}
+
+func (c *Client) markKey(slot string) string {
+	return MarkPrefix + strconv.Itoa(c.index) + "." + slot
+}

@@ -1,0 +1,525 @@
+package checker
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// holding returns contents: keys and values in turn.
+func holding(pairs ...string) contents {
+	entries := make(map[string]string)
+	for pair := range slices.Chunk(pairs, 2) {
+		entries[pair[0]] = pair[1]
+	}
+	return new(pool).takeMap(entries)
+}
+
+// What the map goes through in the clean history: a commit of one transaction,
+// one of two, a deletion, and a recreation by a transaction whose answer is lost.
+var (
+	empty  = holding()
+	first  = holding("x", "1", "checker.0.0", "test.0.0")
+	middle = holding("x", "2", "checker.0.0", "test.0.0", "checker.1.0", "test.1.0")
+	second = holding("x", "3", "checker.0.0", "test.0.0", "checker.1.0", "test.1.0", "checker.1.1", "test.2.0")
+	third  = holding("y", "1", "checker.0.0", "test.3.1")
+	never  = holding("x", "9", "checker.0.0", "test.0.0")
+)
+
+func at(v version) view {
+	return view{revision: v.revision, exists: v.exists, uid: v.uid, contents: v.contents}
+}
+
+// cleanHistory returns a history that keeps every promise.
+func cleanHistory() *history {
+	versions := []version{
+		{revision: 100},
+		{revision: 110, exists: true, uid: "one", contents: first, observed: 18},
+		{revision: 120, exists: true, uid: "one", contents: second, observed: 38},
+		{revision: 130, observed: 52},
+		{revision: 140, exists: true, uid: "two", contents: third, observed: 75},
+	}
+	absent, one, two, deleted, four := at(versions[0]), at(versions[1]), at(versions[2]), at(versions[3]), at(versions[4])
+	deleted.uid = "one"
+	everything := func(string) bool { return true }
+	h := &history{
+		nonce:    "test",
+		versions: versions,
+		record: record{
+			transactions: []*transaction{
+				{client: "a", span: span{10, 20}, outcome: acknowledged, runs: []transition{{empty, first}}, view: one},
+				{client: "b", span: span{30, 40}, outcome: acknowledged, runs: []transition{{first, middle}}, view: two},
+				{client: "b", span: span{31, 40}, outcome: acknowledged, runs: []transition{{middle, second}}, view: two},
+				{client: "a", span: span{45, 70}, outcome: unknown, runs: []transition{{second, never}, {empty, third}}},
+				{client: "b", span: span{80, 90}, outcome: unknown, runs: []transition{{third, never}}},
+				{client: "a", span: span{80, 90}, outcome: failed, runs: []transition{{third, never}}},
+			},
+			reads: []read{
+				{"a", span{5, 6}, absent},
+				{"a", span{15, 22}, absent}, // when the write to come was not there yet
+				{"a", span{23, 24}, one},
+				{"b", span{41, 42}, two},
+				{"b", span{53, 54}, deleted},
+				{"a", span{91, 92}, four},
+			},
+			syncs: []read{
+				{"b", span{46, 47}, two},
+				{"a", span{100, 101}, four},
+			},
+			edits: []edit{{span: span{48, 51}}},
+		},
+		chains: []chain{
+			{client: "a", passes: everything, steps: stepsOf(everything, view{}, one, two, deleted, four)},
+			{client: "b", passes: everything, steps: stepsOf(everything, view{}, two, four)}, // conflated
+			{client: "b", passes: onlyY, steps: stepsOf(onlyY, view{}, four)},
+		},
+		finals: []read{{client: "a", view: four}, {client: "b", view: four}},
+	}
+	for i, t := range h.transactions {
+		t.id = i
+	}
+	return h
+}
+
+func onlyY(key string) bool { return key == "y" }
+
+// stepsOf returns the Changes that lead through views.
+func stepsOf(passes func(string) bool, views ...view) []step {
+	var steps []step
+	for i, now := range views[1:] {
+		s := step{old: views[i], new: now, reset: views[i].uid != "" && views[i].uid != now.uid}
+		before, after := views[i].contents.only(passes).values(), now.contents.only(passes).values()
+		both := maps.Clone(before)
+		maps.Copy(both, after)
+		for _, key := range slices.Sorted(maps.Keys(both)) {
+			old, had := before[key]
+			value, has := after[key]
+			d := delta{key, mapstore.Delta{Op: mapstore.Modified, Old: old, New: value}}
+			switch {
+			case had && has && old == value:
+				continue
+			case !had:
+				d.Op = mapstore.Added
+			case !has:
+				d.Op = mapstore.Removed
+			}
+			s.keys, s.deltas = append(s.keys, key), append(s.deltas, d)
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+// values are the entries without their quotes, which these need not have.
+func (c contents) values() map[string]string {
+	values := c.entries()
+	for key, value := range values {
+		values[key] = strings.Trim(value, `"`)
+	}
+	return values
+}
+
+func TestACleanHistoryPasses(t *testing.T) {
+	report := cleanHistory().judge()
+	if err := report.Err(); err != nil {
+		t.Error(err)
+	}
+	want := Report{Acknowledged: 3, Unknown: 2, Failed: 1, Landed: 1, Reads: 6, Syncs: 2, Changes: 7, Versions: 5, Foreign: 1, Linearizability: "ok"}
+	if report.String() != want.String() {
+		t.Errorf("got  %v\nwant %v", report, want)
+	}
+}
+
+func TestAnyFindingIsAnError(t *testing.T) {
+	for _, r := range []Report{
+		{Lost: 1, Linearizability: linearizable},
+		{Doubled: 1, Linearizability: linearizable},
+		{Linearizability: notLinearizable},
+		{Linearizability: undecided},
+		{},
+		{Violations: []string{"some"}, Linearizability: linearizable},
+	} {
+		if r.Err() == nil {
+			t.Errorf("no error of %+v", r)
+		}
+	}
+	var many Report
+	for range 100 {
+		many.violated("one of many")
+	}
+	if len(many.Violations) != maxViolations || !strings.Contains(many.Err().Error(), "and 80 violations more") {
+		t.Errorf("%d of 100 violations: %v", len(many.Violations), many.Err())
+	}
+}
+
+// Each row breaks the clean history in one way, or alters it in a way that is
+// still clean.
+func TestJudge(t *testing.T) {
+	for name, row := range map[string]struct {
+		change func(h *history)
+		want   string // in the error; empty: there is none
+		lost   int
+		double int
+		order  string // porcupine's verdict, if not ok
+	}{
+		// What took effect.
+		"an acknowledged transaction never took effect": {
+			change: func(h *history) {
+				h.transactions[4].outcome, h.transactions[4].view = acknowledged, at(h.versions[4])
+			},
+			want: "transaction 4 of b, which was acknowledged, never took effect", lost: 1, order: notLinearizable,
+		},
+		"an update is lost: its version was written over": {
+			change: func(h *history) {
+				over := holding("x", "2", "checker.0.0", "test.0.0", "checker.1.1", "test.2.0")
+				h.transactions[2].runs = []transition{{first, over}}
+				h.versions[2].contents = middle
+				h.versions = slices.Insert(h.versions, 3, version{revision: 125, exists: true, uid: "one", contents: over, observed: 39})
+				h.show(over, 125)
+			},
+			want: "version 125 was computed from version 110 and written over version 120: lost are transactions [1]", lost: 1, order: notLinearizable,
+		},
+		"a transaction is applied twice, by two runs": {
+			change: func(h *history) { h.applyAgain(0, 1) },
+			want:   "transaction 0 of a, which was acknowledged, took effect in version 110 and again in version 150", double: 1, order: notLinearizable,
+		},
+		"a transaction of unknown outcome is applied twice": {
+			change: func(h *history) {
+				h.transactions[0].outcome = unknown
+				h.applyAgain(0, 1)
+			},
+			want: "took effect in version 110 and again in version 150", double: 1, order: notLinearizable,
+		},
+		"a transaction builds on what never was": {
+			change: func(h *history) { h.transactions[1].runs[0].before = never },
+			want:   "landed in version 120 on top of something that never was", order: notLinearizable,
+		},
+		"the same request is applied twice": {
+			change: func(h *history) {
+				h.versions = append(h.versions,
+					version{revision: 150, exists: true, uid: "two", contents: holding("y", "1"), observed: 110},
+					version{revision: 160, exists: true, uid: "two", contents: third, observed: 120})
+				h.transactions[3].runs[1].before = holding("y", "1")
+				h.end()
+			},
+			want: "took effect in version 140 and again in version 160", double: 1, order: notLinearizable,
+		},
+		"a transaction that was not applied took effect": {
+			change: func(h *history) { h.transactions[0].outcome = failed },
+			want:   "transaction 0 of a, which was not applied, took effect in version 110", double: 1, order: notLinearizable,
+		},
+		"a transaction took effect before it was called": {
+			change: func(h *history) { h.transactions[3].call = 76 },
+			want:   "took effect in version 140, before it was called",
+		},
+		"a transaction took effect after what Update returned": {
+			change: func(h *history) { h.transactions[1].view = at(h.versions[1]) },
+			want:   "returned version 110 and took effect only in version 120",
+		},
+		"a version holds what no transaction wrote": {
+			change: func(h *history) {
+				h.versions[4].contents = holding("y", "1", "z", "1", "checker.0.0", "test.3.1")
+				h.show(h.versions[4].contents, 140)
+			},
+			want: `version 140 is not what its transactions made of its base: z="1", want none`, order: notLinearizable,
+		},
+		"a mark is gone by a Clear in the same request": {
+			change: func(h *history) {
+				cleared := holding("checker.1.1", "test.2.0")
+				h.transactions[2].runs[0].after = cleared
+				h.transactions[3].runs[0].before = cleared
+				h.versions[2].contents = cleared
+				h.show(cleared, 120)
+			},
+		},
+		"an outsider puts old contents back": {
+			change: func(h *history) {
+				h.versions = append(h.versions, version{revision: 150, exists: true, uid: "two", contents: first, outsider: "o", observed: 110})
+				h.end()
+			},
+		},
+		"marks of another run": {
+			change: func(h *history) {
+				h.versions = append(h.versions, version{revision: 150, exists: true, uid: "two", contents: holding("checker.0.0", "other.0.0"), observed: 110})
+				h.end()
+			},
+		},
+
+		// Reads.
+		"a read is stale after an acknowledged write": {
+			change: func(h *history) { h.reads[2].view = at(h.versions[0]) },
+			want:   "a read of a shows absent at 100 after an acknowledged write had returned 110",
+		},
+		"a read goes back": {
+			change: func(h *history) {
+				h.reads = append(h.reads, read{"b", span{55, 56}, at(h.versions[2])})
+			},
+			want: "a read of b shows version 120 after a read had returned 130",
+		},
+		"two reads at the same time may come in any order": {
+			change: func(h *history) {
+				h.reads = append(h.reads, read{"b", span{52, 56}, at(h.versions[2])})
+			},
+		},
+		"a read of another store may be older": {
+			change: func(h *history) {
+				h.reads = append(h.reads, read{"a", span{55, 56}, at(h.versions[2])})
+			},
+		},
+		"a read is torn": {
+			change: func(h *history) { h.reads[3].view.contents = middle },
+			want:   `a read of b shows at 120: x="2", want "3"`,
+		},
+		"a read has the label of another version": {
+			change: func(h *history) { h.reads[3].view.contents = first },
+			want:   "a read of b shows at 120:",
+		},
+		"a read has a revision that never was": {
+			change: func(h *history) { h.reads[3].view.revision = 125 },
+			want:   "a read of b shows version 125, which has never been",
+		},
+		"a read shows a deleted map": {
+			change: func(h *history) {
+				h.reads[4].view = view{revision: 130, exists: true, uid: "one", contents: second}
+			},
+			want: "a read of b shows version 130, where the witness saw the deletion at 130",
+		},
+		"a read shows a map as absent that is there": {
+			change: func(h *history) { h.reads[5].view = view{revision: 140} },
+			want:   "a read of a shows absent at 140, where the witness saw version 140",
+		},
+		"a map may be absent at any revision after its deletion": {
+			change: func(h *history) { h.reads[4].view.revision = 135 },
+		},
+		"a read has the wrong UID": {
+			change: func(h *history) { h.reads[5].view.uid = "one" },
+			want:   `with the UID "one", want "two"`,
+		},
+		"a deleted map has the UID of the next one": {
+			change: func(h *history) { h.reads[4].view.uid = "two" },
+			want:   `with the UID "two", which no deleted object had`,
+		},
+		"what Update returned is not what was committed": {
+			change: func(h *history) { h.transactions[1].view.contents = middle },
+			want:   "what Update returned of transaction 1 of b shows at 120:",
+		},
+		"a map contradicts itself": {
+			change: func(h *history) { h.garbled = []string{"so"} },
+			want:   "a map that contradicts itself: so",
+		},
+
+		// Syncs.
+		"a Sync misses what another store had acknowledged": {
+			change: func(h *history) { h.syncs[0].view = at(h.versions[1]) },
+			want:   "Sync of b shows version 110 after an acknowledged write of b had shown 120", order: notLinearizable,
+		},
+		"a Sync misses what an outsider had written": {
+			change: func(h *history) {
+				h.edits[0].revision = 130
+				h.versions[3].observed = 99
+				h.syncs[0] = read{"b", span{52, 53}, at(h.versions[2])}
+				h.reads = h.reads[:4]
+			},
+			want: "Sync of b shows version 120 after an outsider's write had shown 130",
+		},
+		"a Sync misses what the witness had seen": {
+			change: func(h *history) { h.syncs[0] = read{"b", span{53, 54}, at(h.versions[2])} },
+			want:   "Sync of b shows version 120 after the witness had shown 130", order: notLinearizable,
+		},
+		"a Sync during a write may come before it": {
+			change: func(h *history) { h.syncs[0] = read{"b", span{15, 55}, at(h.versions[0])} },
+		},
+
+		// Changes.
+		"the first Change does not begin empty": {
+			change: func(h *history) { h.chains[0].steps = h.chains[0].steps[1:] },
+			want:   "a subscription of a: Change 0 begins at version 110, and the one before ended at absent at 0",
+		},
+		"two Changes are swapped": {
+			change: func(h *history) {
+				s := h.chains[0].steps
+				s[1], s[2] = s[2], s[1]
+			},
+			want: "Change 1 begins at version 120, and the one before ended at version 110",
+		},
+		"a Change is dropped": {
+			change: func(h *history) { h.chains[0].steps = slices.Delete(h.chains[0].steps, 1, 2) },
+			want:   "Change 1 begins at version 120, and the one before ended at version 110",
+		},
+		"the last Change is dropped": {
+			change: func(h *history) { h.chains[0].steps = h.chains[0].steps[:3] },
+			want:   "a subscription of a ended with absent at 130, and did not come to version 140",
+		},
+		"the only Change of a filtered subscription is dropped": {
+			change: func(h *history) { h.chains[2].steps = nil },
+			want:   "a subscription of b ended with absent at 0, and did not come to version 140",
+		},
+		"the last Change is missing of a subscription that ended before": {
+			change: func(h *history) {
+				h.chains[0].steps = h.chains[0].steps[:3]
+				h.chains[0].left = true
+			},
+		},
+		"a Change comes twice": {
+			change: func(h *history) { h.chains[0].steps = slices.Insert(h.chains[0].steps, 1, h.chains[0].steps[0]) },
+			want:   "Change 1 begins at absent at 0, and the one before ended at version 110",
+		},
+		"a Change leads back": {
+			change: func(h *history) {
+				h.chains[0].steps = stepsOf(h.chains[0].passes, view{}, at(h.versions[2]), at(h.versions[1]), at(h.versions[4]))
+			},
+			want: "Change 1 leads from version 120 to version 110",
+		},
+		"a Change has no deltas": {
+			change: func(h *history) {
+				// No version is between, but for one that alters metadata.
+				same := h.versions[4]
+				same.revision, same.observed = 150, 110
+				h.versions = append(h.versions, same)
+				h.end()
+				for i := range h.chains {
+					h.chains[i].steps = h.chains[i].steps[:len(h.chains[i].steps)-1]
+				}
+				h.chains[0].steps = stepsOf(h.chains[0].passes, view{}, at(h.versions[4]), at(same))
+				h.chains[1].steps = stepsOf(h.chains[1].passes, view{}, at(same))
+				h.chains[2].steps = stepsOf(onlyY, view{}, at(same))
+			},
+			want: "a subscription of a: Change 1 has no deltas",
+		},
+		"a Reset is silent": {
+			change: func(h *history) { h.chains[0].steps[3].reset = false },
+			want:   `Change 3 from UID "one" to "two" has Reset false`,
+		},
+		"a Reset comes out of nowhere": {
+			change: func(h *history) { h.chains[0].steps[1].reset = true },
+			want:   `Change 1 from UID "one" to "one" has Reset true`,
+		},
+		"a delta is missing": {
+			change: func(h *history) {
+				s := &h.chains[0].steps[1]
+				s.deltas, s.keys = s.deltas[:1], s.keys[:1]
+			},
+			want: "the deltas up to Change 1 do not make version 120",
+		},
+		"a delta has the wrong old value": {
+			change: func(h *history) { h.chains[0].steps[1].deltas[2].Old = "7" },
+			want:   `Change 1 has x modified from "7" to "3", where "1" was`,
+		},
+		"a delta changes nothing": {
+			change: func(h *history) {
+				s := &h.chains[0].steps[1]
+				same := delta{"checker.0.0", mapstore.Delta{Op: mapstore.Modified, Old: "test.0.0", New: "test.0.0"}}
+				s.deltas, s.keys = slices.Insert(s.deltas, 0, same), slices.Insert(s.keys, 0, same.key)
+			},
+			want: `Change 1 has checker.0.0 modified from "test.0.0" to "test.0.0"`,
+		},
+		"a delta has the wrong kind": {
+			change: func(h *history) { h.chains[0].steps[1].deltas[2].Op = mapstore.Added },
+			want:   `Change 1 has x added from "1"`,
+		},
+		"a delta passes the filters that should not": {
+			change: func(h *history) {
+				h.chains[2].steps = stepsOf(func(string) bool { return true }, view{}, at(h.versions[4]))
+			},
+			want: "tells of checker.0.0, which the filters leave out",
+		},
+		"Keys and Deltas differ": {
+			change: func(h *history) { h.chains[0].steps[0].keys = []string{"x"} },
+			want:   "Change 0 has the keys [x] and deltas of [checker.0.0 x]",
+		},
+		"a Change is torn": {
+			change: func(h *history) {
+				torn := at(h.versions[2])
+				torn.contents = middle
+				h.chains[1].steps = stepsOf(h.chains[1].passes, view{}, torn, at(h.versions[4]))
+			},
+			want: "a subscription of b, in New shows at 120:",
+		},
+		"two callbacks run at once": {
+			change: func(h *history) { h.chains[0].overlap = true },
+			want:   "a subscription of a: two callbacks at once",
+		},
+
+		// The end.
+		"a store never shows the last version": {
+			change: func(h *history) { h.finals[1].view = at(h.versions[2]) },
+			want:   "b ended with version 120, and did not come to version 140",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := cleanHistory()
+			row.change(h)
+			report := h.judge()
+			err := report.Err()
+			switch {
+			case row.want == "" && err != nil:
+				t.Errorf("%v", err)
+			case row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)):
+				t.Errorf("got:  %v\nwant: %s", err, row.want)
+			}
+			if report.Lost != row.lost || report.Doubled != row.double {
+				t.Errorf("%d lost and %d doubled, want %d and %d", report.Lost, report.Doubled, row.lost, row.double)
+			}
+			if row.order == "" {
+				row.order = linearizable
+			}
+			if report.Linearizability != row.order {
+				t.Errorf("linearizability %q, want %q", report.Linearizability, row.order)
+			}
+		})
+	}
+}
+
+// show makes everybody see what a version holds.
+func (h *history) show(c contents, revision int64) {
+	change := func(v *view) {
+		if v.revision == revision {
+			v.contents = c
+		}
+	}
+	for i := range h.reads {
+		change(&h.reads[i].view)
+	}
+	for i := range h.syncs {
+		change(&h.syncs[i].view)
+	}
+	for _, t := range h.transactions {
+		change(&t.view)
+	}
+	for i := range h.finals {
+		change(&h.finals[i].view)
+	}
+	for i, c := range h.chains {
+		views := []view{{}}
+		for _, s := range c.steps {
+			change(&s.new)
+			views = append(views, s.new)
+		}
+		h.chains[i].steps = stepsOf(c.passes, views...)
+	}
+}
+
+// end makes everybody come to the last version.
+func (h *history) end() {
+	last := at(h.versions[len(h.versions)-1])
+	for i := range h.finals {
+		h.finals[i].view = last
+	}
+	for i, c := range h.chains {
+		tail := stepsOf(c.passes, c.steps[len(c.steps)-1].new, last)
+		h.chains[i].steps = append(c.steps, tail...)
+	}
+}
+
+// applyAgain makes a transaction take effect a second time, by a further run.
+func (h *history) applyAgain(transaction, r int) {
+	m := mark{"test", transaction, r}
+	after := holding("x", "1", "y", "1", "checker.0.0", m.String())
+	h.transactions[transaction].runs = append(h.transactions[transaction].runs, transition{third, after})
+	h.versions = append(h.versions, version{revision: 150, exists: true, uid: "two", contents: after, observed: 110})
+	h.syncs = append(h.syncs, read{"a", span{120, 121}, at(h.versions[5])})
+	h.end()
+}

@@ -1,0 +1,128 @@
+// Package checker records what the clients of one map do, beside a witness of
+// what really happened to it, and judges the one by the other.
+//
+// # What is recorded
+//
+// Each call of a [Client], with the times of its call and its return on one
+// clock and with its outcome. Of a transaction that is the whole map before and
+// after each run of its function: whatever it read, it read from the one, and
+// whatever it wrote is in the other. Of a read, a Sync and a Change it is the
+// version that it showed. The witness is a watch of the key in etcd under which
+// the API server keeps the map: every version, in order, with none in between.
+//
+// # Marks
+//
+// Each transaction writes a mark of its own beside what it was told to write,
+// under a key that begins with [MarkPrefix]. So the witness tells exactly which
+// transactions took effect, in which version and how often, whoever deletes,
+// replaces or clears the map meanwhile. There are at most as many of these keys
+// as there have been calls at the same time.
+//
+// # What a run must keep to
+//
+// Whoever writes through a recorded store must do so by its [Client]: what else
+// shares a request with a recorded transaction cannot be told from it. Others
+// may write to the map as they like, but for one thing: who puts older contents
+// back, and with them old marks, must be an [Outsider]. Etcd must not be
+// restored from a backup during a run: that ends in an error of Check.
+package checker
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// A Run records what the clients of one map do, beside a witness of what really
+// happened to it.
+type Run struct {
+	namespace, name string
+	nonce           string // tells the marks of this run from those of others
+	clock           clock
+	pool            pool
+	witness         *witness
+	edits           atomic.Int64 // of all outsiders
+	acknowledged    atomic.Int64 // transactions
+
+	mu      sync.Mutex // protects all below
+	record  record
+	clients []*Client
+}
+
+// A record is what clients and outsiders have done.
+type record struct {
+	transactions []*transaction // by id
+	reads        []read         // local ones
+	syncs        []read
+	edits        []edit
+	garbled      []string // maps that contradict themselves
+}
+
+// A clock tells the time since it was made, which never goes back.
+type clock struct{ start time.Time }
+
+func (c clock) now() int64 { return int64(time.Since(c.start)) }
+
+// A span is when a call was made and when it returned.
+type span struct{ call, ret int64 }
+
+// Start begins the witness: once Start has returned, it misses no version. It
+// returns an error when etcd does not answer before ctx ends; afterwards ctx
+// means nothing to the run.
+func Start(ctx context.Context, etcdURL, namespace, name string) (*Run, error) {
+	r := &Run{namespace: namespace, name: name, nonce: rand.Text()[:6], clock: clock{time.Now()}}
+	var err error
+	r.witness, err = newWitness(ctx, etcdURL, "/registry/configmaps/"+namespace+"/"+name, r.clock, &r.pool)
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Client returns a client of the map, and follows the store's changes from now
+// on: all of them, and beside that those of the client's own marks.
+func (r *Run) Client(name string, store *mapstore.Store) *Client {
+	r.mu.Lock()
+	c := &Client{run: r, name: name, index: len(r.clients), store: store}
+	r.clients = append(r.clients, c)
+	r.mu.Unlock()
+
+	c.Follow()
+	c.Follow(mapstore.Prefix(c.markKey("")))
+	return c
+}
+
+// Outsider returns a writer that knows nothing of stores.
+func (r *Run) Outsider(name string, client kubernetes.Interface) *Outsider {
+	return &Outsider{run: r, name: name, maps: client.CoreV1().ConfigMaps(r.namespace)}
+}
+
+// Acknowledged returns how many transactions have been acknowledged so far.
+func (r *Run) Acknowledged() int { return int(r.acknowledged.Load()) }
+
+// Close ends the witness and the subscriptions. It may be called more than once.
+func (r *Run) Close() {
+	for _, c := range r.everyClient() {
+		c.stop()
+	}
+	r.witness.close()
+}
+
+func (r *Run) everyClient() []*Client {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]*Client(nil), r.clients...)
+}
+
+// add adds to the record.
+func (r *Run) add(change func(*record)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	change(&r.record)
+}

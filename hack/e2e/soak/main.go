@@ -1,0 +1,122 @@
+// Soak runs stores under steady load for as long as it is told, through outages
+// of the API server and deletions of a map, and looks for whatever grows that
+// should not: memory, goroutines, open files, connections. It also counts
+// increments, and compares them with the counter. In this folder's module:
+//
+//	go run ./soak -for 10m
+//
+// It prints one line a sample, and fails with the reason when something grows or
+// a count is wrong.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"slices"
+	"time"
+
+	"github.com/unrolled/mapstore/v2/hack/kube"
+)
+
+// A plan says how long a soak runs and how often what happens in it.
+type plan struct {
+	length  time.Duration
+	warmUp  time.Duration // what is measured before does not count
+	sample  time.Duration // between two samples
+	open    time.Duration // between two stores that are opened and closed
+	deleted time.Duration // between two deletions of the churned map
+	outage  time.Duration // between two outages; 0: none
+	down    time.Duration // how long an outage lasts
+
+	// onOperation is called after each operation of the load. A test leaks
+	// something there on purpose.
+	onOperation func()
+}
+
+func main() {
+	p := plan{onOperation: func() {}}
+	flag.DurationVar(&p.length, "for", 10*time.Minute, "how long the load lasts")
+	// An HTTP/2 connection, closed or not, is kept alive by a timer of 30 s.
+	flag.DurationVar(&p.warmUp, "warm-up", 45*time.Second, "how long it may grow at first")
+	flag.DurationVar(&p.sample, "sample", 5*time.Second, "time between two samples")
+	flag.DurationVar(&p.open, "open", 500*time.Millisecond, "time between two stores that are opened and closed")
+	flag.DurationVar(&p.outage, "outage", time.Minute, "time between two outages of the API server; 0: none")
+	flag.DurationVar(&p.down, "down", 3*time.Second, "how long an outage lasts")
+	flag.DurationVar(&p.deleted, "deletion", 2*time.Second, "time between two deletions of the map that all churn")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := soak(ctx, os.Stdout, p); err != nil {
+		fmt.Fprintln(os.Stderr, "soak:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+// soak runs a plan on a control plane of its own.
+func soak(ctx context.Context, out io.Writer, p plan) (err error) {
+	plane, err := kube.Start(ctx, kube.Options{})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if stopErr := plane.Stop(); err == nil {
+			err = stopErr
+		}
+	}()
+	return p.run(ctx, out, plane)
+}
+
+// run runs the plan on plane. An interrupt ends it early, with a verdict on what
+// there was.
+func (p plan) run(ctx context.Context, out io.Writer, plane *kube.ControlPlane) error {
+	l, err := newLoad(ctx, plane, p)
+	if err != nil {
+		return err
+	}
+	defer l.end()
+	l.start(ctx)
+
+	fmt.Fprintln(out, header())
+	if files, _ := descriptors(); files == unknown {
+		fmt.Fprintln(out, "Open files and sockets are not counted: there is no /proc here.")
+	}
+	var samples []sample
+	for tick := time.Tick(p.sample); l.running() && !p.suffices(samples); {
+		select {
+		case <-tick:
+		case <-l.done:
+			continue
+		}
+		s, err := l.atRest(take)
+		if err != nil {
+			return err
+		}
+		samples = append(samples, s)
+		fmt.Fprintln(out, s)
+	}
+	if err := l.wait(); err != nil {
+		return err
+	}
+	fmt.Fprintln(out, l)
+	return judge(p.settled(samples))
+}
+
+// suffices reports whether the samples cover the plan. On a machine that has more
+// to do than to sample, that takes longer than planned.
+func (p plan) suffices(samples []sample) bool {
+	if len(samples) == 0 {
+		return false
+	}
+	last := samples[len(samples)-1].at
+	return last >= p.length && (len(p.settled(samples)) >= minSamples || last >= 4*p.length)
+}
+
+// settled leaves out the warm-up.
+func (p plan) settled(samples []sample) []sample {
+	return slices.DeleteFunc(slices.Clone(samples), func(s sample) bool { return s.at < p.warmUp })
+}
