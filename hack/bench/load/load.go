@@ -1,0 +1,156 @@
+// Package load makes contention: many processes, each with connections of its
+// own, and many writers in each, all incrementing one counter and a key of
+// their own in one map, each as fast as it can.
+package load
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/unrolled/mapstore/v2/hack/bench/rig"
+)
+
+// A Plan says what the load is.
+type Plan struct {
+	Strategy   string        // a name from Strategies
+	Stores     int           // processes, or what stands for one here
+	Writers    int           // in each process
+	For        time.Duration // how long writers begin operations
+	Operations int           // how many each writer does, if not 0; then For has no effect
+}
+
+const (
+	mapName = "contention"
+	counter = "n" // the key that all increment
+)
+
+// A writer is one of many. Only its own goroutine touches it.
+type writer struct {
+	process      int
+	own          string // its key
+	latencies    []time.Duration
+	inTime       int // operations acknowledged before the time was over
+	acknowledged int
+	failed       int
+	failure      error // the last
+}
+
+// Run runs a plan on a map of its own, and makes sure that the counters agree
+// with what was acknowledged: throughput that loses updates is none.
+func Run(ctx context.Context, r *rig.Rig, plan Plan) (*Result, error) {
+	open, ok := strategies[plan.Strategy]
+	if !ok {
+		return nil, fmt.Errorf("load: there is no strategy %q, but %v", plan.Strategy, Strategies())
+	}
+	if err := r.Create(ctx, mapName, 0, 0); err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	processes := make([]process, plan.Stores)
+	clients := make([]*rig.Client, plan.Stores)
+	for i := range processes {
+		client, err := r.Client()
+		if err != nil {
+			return nil, fmt.Errorf("load: %w", err)
+		}
+		defer client.Close()
+		clients[i] = client
+		if processes[i], err = open(ctx, r, client); err != nil {
+			return nil, fmt.Errorf("load: %w", err)
+		}
+		defer processes[i].close()
+	}
+	before := make([]rig.Counts, plan.Stores)
+	for i, client := range clients {
+		before[i] = client.Counts()
+	}
+	writers, elapsed := plan.write(ctx, processes)
+	result := newResult(plan, writers, elapsed)
+	for i, client := range clients {
+		counts := client.Counts().Since(before[i])
+		result.Counts = result.Plus(counts)
+		result.CommitsByStore = append(result.CommitsByStore, int(counts.PUTs-counts.Conflicts))
+	}
+	return result, verify(ctx, r, clients[0], writers)
+}
+
+// write lets the writers write, and returns when all have ended.
+func (p Plan) write(ctx context.Context, processes []process) ([]*writer, time.Duration) {
+	var writers []*writer
+	var group sync.WaitGroup
+	start := make(chan struct{})
+	var begun time.Time // set before start is closed
+	for i, process := range processes {
+		for j := range p.Writers {
+			w := &writer{process: i, own: fmt.Sprintf("w-%d-%d", i, j)}
+			writers = append(writers, w)
+			group.Go(func() {
+				<-start
+				w.run(ctx, process, p, begun)
+			})
+		}
+	}
+	begun = time.Now()
+	close(start)
+	group.Wait()
+	if p.Operations == 0 {
+		return writers, p.For
+	}
+	return writers, time.Since(begun)
+}
+
+func (w *writer) run(ctx context.Context, process process, p Plan, begun time.Time) {
+	for i := 0; ctx.Err() == nil; i++ {
+		asked := time.Now()
+		if p.Operations > 0 && i == p.Operations || p.Operations == 0 && asked.Sub(begun) >= p.For {
+			return
+		}
+		if err := process.update(ctx, func(get func(string) string, set func(string, string)) {
+			for _, key := range []string{counter, w.own} {
+				n, _ := strconv.Atoi(get(key)) // absent: 0
+				set(key, strconv.Itoa(n+1))
+			}
+		}); err != nil {
+			w.failed++
+			w.failure = err
+			continue
+		}
+		// An operation that failed has no latency; that it failed is counted.
+		now := time.Now()
+		w.latencies = append(w.latencies, now.Sub(asked))
+		w.acknowledged++
+		if p.Operations > 0 || now.Sub(begun) <= p.For {
+			w.inTime++
+		}
+	}
+}
+
+// verify compares the counters with what was acknowledged. What failed may have
+// been applied all the same, once for each failure.
+func verify(ctx context.Context, r *rig.Rig, client *rig.Client, writers []*writer) error {
+	object, err := client.CoreV1().ConfigMaps(r.Namespace).Get(ctx, mapName, metav1.GetOptions{})
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	acknowledged, failed := 0, 0
+	for _, w := range writers {
+		if err := compare(object.Data, w.own, w.acknowledged, w.failed); err != nil {
+			return err
+		}
+		acknowledged += w.acknowledged
+		failed += w.failed
+	}
+	return compare(object.Data, counter, acknowledged, failed)
+}
+
+func compare(data map[string]string, key string, acknowledged, failed int) error {
+	n, _ := strconv.Atoi(data[key]) // absent: 0
+	if n < acknowledged || n > acknowledged+failed {
+		return fmt.Errorf("load: %s is %d after %d increments that were acknowledged and %d that failed", key, n, acknowledged, failed)
+	}
+	return nil
+}

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
+	"github.com/unrolled/mapstore/v2/hack/bench/load"
+	"github.com/unrolled/mapstore/v2/hack/bench/report"
+)
+
+// writers lets many goroutines of one process write one map.
+func (b *bench) writers(ctx context.Context) (report.Section, error) {
+	var plans []load.Plan
+	for _, writers := range pick(b, []int{1, 4, 16, 64, 256}, []int{1, 64}) {
+		for _, strategy := range []string{load.Mapstore, load.RetryOnConflict, load.PUT} {
+			plans = append(plans, load.Plan{Strategy: strategy, Stores: 1, Writers: writers, For: pick(b, time.Second, 200*time.Millisecond)})
+		}
+	}
+	trials, err := b.trials(ctx, pick(b, 3, 1), plans)
+	if err != nil {
+		return report.Section{}, err
+	}
+	own, peer := find(trials, load.Mapstore, 1, 64), find(trials, load.RetryOnConflict, 1, 64)
+	succeeds := peer.median((*load.Result).SuccessShare)
+	return report.Section{
+		Title: "Many writers, one store",
+		Text: `Goroutines of one process each increment a counter that all share and a key of their
+own, in one transaction, as fast as they can. While one request is in flight, a store
+gathers what waits, and the next request carries it all. PUT is a bare guarded PUT
+under a mutex, which needs to be the only writer. RetryOnConflict is client-go's,
+with its DefaultRetry and a GET in each attempt.`,
+		Targets: []report.Target{{
+			What:     "64 writers, one store",
+			Against:  fmt.Sprintf("the bare sequential PUT, %s/s", report.Count(bareRate(trials))),
+			Measured: fmt.Sprintf("%s/s, %d failed (RetryOnConflict: %s/s, %s succeed)", report.Count(own.perSecond()), own.failed(), report.Count(peer.perSecond()), report.Percent(succeeds)),
+			Ratio:    report.Times(own.toBare()),
+			Goal:     ">= 45x, none fails",
+			Met:      own.toBare() >= 45 && own.failed() == 0,
+		}},
+		Tables: []report.Table{table(trials)},
+		Charts: []report.Chart{{File: "writers.svg", Alt: "Acknowledged writes a second over the number of writers in one process", Picture: chart.Lines{
+			Title: "Writes a second by the goroutines of one process", X: "goroutines that write", Y: "acknowledged writes/s", LogX: true, LogY: true,
+			LegendTop: true, LegendLeft: true, Series: series(trials, func(t *trial) int { return t.Writers }, (*trial).perSecond),
+		}}},
+	}, nil
+}
