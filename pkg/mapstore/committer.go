@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // A committer turns transactions into guarded Updates, one at a time. While one
@@ -20,6 +22,11 @@ type committer struct {
 	options Options
 	wake    chan struct{} // holds one token when there may be something in the queue
 	turns   turns         // used by run only
+
+	// For Stats.
+	requests, commits, conflicts    atomic.Uint64
+	requestTime                     atomic.Int64 // nanoseconds
+	transactions, unknown, failures atomic.Uint64
 
 	mu     sync.Mutex // protects queue and closed, and what transaction and batch say
 	queue  []*transaction
@@ -38,7 +45,17 @@ func newCommitter(remote *remote, source *source, local *replica, options Option
 }
 
 // do takes fn through to its outcome.
-func (c *committer) do(ctx context.Context, fn func(*Tx) error) (*Snapshot, error) {
+func (c *committer) do(ctx context.Context, fn func(*Tx) error) (_ *Snapshot, err error) {
+	defer func() {
+		switch {
+		case err == nil:
+			c.transactions.Add(1)
+		case errors.Is(err, ErrUnknownOutcome):
+			c.unknown.Add(1)
+		default:
+			c.failures.Add(1)
+		}
+	}()
 	if _, limited := ctx.Deadline(); !limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, c.options.WriteTimeout)
@@ -63,6 +80,12 @@ func (c *committer) enqueue(t *transaction) bool {
 	c.queue = append(c.queue, t)
 	c.signal()
 	return true
+}
+
+func (c *committer) queued() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue)
 }
 
 func (c *committer) signal() {
@@ -118,6 +141,23 @@ func (c *committer) run(ctx context.Context) {
 		case !again.atOnce && retry.wait(ctx) != nil:
 			return
 		}
+	}
+}
+
+// sending notes that a request is sent that writes. It ends with answered, which
+// must be called, and says how long that took and whether the request was void,
+// as somebody else was faster.
+func (c *committer) sending() (answered func(conflict bool) time.Duration) {
+	relax, asked := c.source.expectAnswer(), time.Now()
+	c.requests.Add(1)
+	return func(conflict bool) time.Duration {
+		relax()
+		took := time.Since(asked)
+		c.requestTime.Add(int64(took))
+		if conflict {
+			c.conflicts.Add(1)
+		}
+		return took
 	}
 }
 
@@ -187,6 +227,9 @@ func (c *committer) commit(ctx context.Context, retry *backoff) error {
 	again, ok := errors.AsType[*again](err)
 	switch {
 	case !ok:
+		if err == nil {
+			c.commits.Add(1)
+		}
 		c.finish(batch, outcome{after, err})
 		return nil
 	case again.alone && len(members) == 1:

@@ -49,9 +49,9 @@ func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*S
 // create creates the map, so that there is a version for the draft to be based
 // on.
 func (c *committer) create(ctx context.Context) *again {
-	answered := c.source.expectAnswer()
+	answered := c.sending()
 	created, err := c.remote.create(ctx, newCommitID(c.turns.author))
-	answered()
+	answered(apierrors.IsConflict(err))
 	switch fate := fateOf(err); {
 	case fate == applied:
 		if c.local.install(newSnapshot(created)).Exists() {
@@ -152,11 +152,11 @@ func (c *committer) attempt(ctx context.Context, base *Snapshot, object *corev1.
 	})
 	defer observer.Wait()
 	defer cancel()
-	defer c.source.expectAnswer()()
-	asked := time.Now()
+	answered := c.sending()
 	answer, fate, err := c.remote.update(ctx, object)
+	took := answered(fate == stale)
 	if fate == applied || fate == stale {
-		c.turns.slot.observe(time.Since(asked))
+		c.turns.slot.observe(took)
 	}
 	return answer, fate, err
 }

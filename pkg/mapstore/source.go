@@ -32,6 +32,7 @@ type source struct {
 
 	link    *watch.Var[link]
 	contact atomic.Pointer[time.Time] // the last answer or frame from the server
+	watches atomic.Uint64             // how many have been opened
 
 	idle atomic.Pointer[time.Timer] // ends the watch when the server has been silent for too long
 
@@ -65,6 +66,7 @@ func (src *source) run(ctx context.Context) {
 			if err != nil {
 				return nil, src.failed(ctx, err)
 			}
+			src.watches.Add(1)
 			src.connected()
 			return w, nil
 		},

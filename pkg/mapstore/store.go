@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
@@ -23,6 +24,7 @@ type Store struct {
 	source    *source
 	committer *committer
 	release   func() // what Open has acquired beside the store
+	panics    atomic.Uint64
 
 	mu     sync.Mutex // protects phase and stop, and adding to calls
 	phase  phase

@@ -34,7 +34,7 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 		if change, ok := chain.next(now); ok {
 			fn(change)
 		}
-	}, watch.OnPanic(s.logPanic))
+	}, watch.OnPanic(s.logPanic), watch.Named(runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name()))
 }
 
 // Changes iterates over the same chain of changes as OnChange brings, in the
@@ -80,6 +80,7 @@ func isTheRuntimes(err runtime.Error) bool {
 }
 
 func (s *Store) logPanic(recovered any, stack []byte) {
+	s.panics.Add(1)
 	what := fmt.Sprintf("%T", recovered)
 	if err, ok := recovered.(runtime.Error); ok && isTheRuntimes(err) {
 		what = err.Error() // these name indexes and types, never contents

@@ -5,14 +5,14 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // A Subscription is one function that follows a [Var]. While there is nothing
 // to deliver it holds no goroutine.
 type Subscription struct {
-	deliver func()              // one step of the chain, or nothing when the newest version was seen
-	detach  func(*Subscription) // takes the subscription out of its Var
-	crew    *crew
+	deliver func() // one step of the chain, or nothing when the newest version was seen
+	home    home
 	options options
 
 	mu      sync.Mutex // protects all below
@@ -20,14 +20,31 @@ type Subscription struct {
 	running bool          // or waiting for the crew
 	again   bool          // woken while running
 	runner  uint64        // the goroutine that runs the callback, 0 when none does
+	woken   moment        // when what the current run delivers came, if running
+	next    moment        // when the first thing after that came, if again
 	ended   chan struct{} // closed when the current run ends; made by whoever waits for it
 }
+
+// A home is the Var of a subscription, whatever its type.
+type home interface {
+	remove(f follower)
+	take(s *Subscription) // has its crew run s, soon
+}
+
+// A moment is a time, in a third of a time.Time's space: there may be many
+// thousand subscriptions.
+type moment time.Duration
+
+var epoch = time.Now()
+
+func momentNow() moment { return moment(time.Since(epoch)) }
 
 // An Option changes how a subscription behaves.
 type Option func(*options)
 
 type options struct {
 	onPanic func(recovered any, stack []byte)
+	name    string
 }
 
 // OnPanic sets what is called, in the callback's goroutine, when a callback
@@ -36,6 +53,11 @@ type options struct {
 // was recovered, through log/slog.
 func OnPanic(fn func(recovered any, stack []byte)) Option {
 	return func(o *options) { o.onPanic = fn }
+}
+
+// Named gives the subscription a name for people to read. The default is none.
+func Named(name string) Option {
+	return func(o *options) { o.name = name }
 }
 
 // Subscribe calls fn for each step of the chain of changes that the package
@@ -57,8 +79,7 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 			seen = now // before the call: a panic must not bring the version again
 			fn(old.value, now.value)
 		},
-		detach: func(s *Subscription) { v.remove(s) },
-		crew:   &v.crew,
+		home: v,
 	}
 	for _, opt := range opts {
 		opt(&s.options)
@@ -68,9 +89,25 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 		return s
 	}
 	if v.current.Load() != v.initial {
-		s.wake()
+		s.wake(momentNow())
 	}
 	return s
+}
+
+// Name returns the name that [Named] has given the subscription.
+func (s *Subscription) Name() string { return s.options.name }
+
+// Lag returns for how long the oldest value that the callback has not finished
+// with has been there, and zero when it has finished with all of them. So it
+// grows while a callback blocks. A value that was replaced by a newer one before
+// the callback came to it counts from its own time.
+func (s *Subscription) Lag() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.running {
+		return 0
+	}
+	return time.Duration(momentNow() - s.woken)
 }
 
 // Stop ends the subscription: once Stop has returned, fn is not running and
@@ -82,7 +119,7 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 func (s *Subscription) Stop() {
 	ended, own := s.end()
 	if ended == nil {
-		s.detach(s)
+		s.home.remove(s)
 	} else if !own {
 		<-ended
 	}
@@ -103,16 +140,16 @@ func (s *Subscription) end() (ended <-chan struct{}, own bool) {
 	return s.ended, s.runner == goroutineID()
 }
 
-func (s *Subscription) wake() {
+func (s *Subscription) wake(now moment) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case s.stopped:
+	case s.stopped, s.again:
 	case s.running:
-		s.again = true
+		s.again, s.next = true, now
 	default:
-		s.running = true
-		s.crew.take(s)
+		s.running, s.woken = true, now
+		s.home.take(s)
 	}
 }
 
@@ -141,8 +178,8 @@ func (s *Subscription) finish() {
 	s.mu.Lock()
 	s.runner = 0
 	if s.again && !s.stopped {
-		s.again = false
-		s.crew.take(s)
+		s.again, s.woken = false, s.next
+		s.home.take(s)
 		s.mu.Unlock()
 		return
 	}
@@ -152,7 +189,7 @@ func (s *Subscription) finish() {
 	s.mu.Unlock()
 
 	if stopped { // only now, so that until now the Var's Close waits for it
-		s.detach(s)
+		s.home.remove(s)
 	}
 	if ended != nil {
 		close(ended)

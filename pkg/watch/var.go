@@ -30,7 +30,7 @@ type version[T any] struct{ value T }
 
 // A follower is told that there may be something new. It must return at once:
 // wake runs under the Var's lock.
-type follower interface{ wake() }
+type follower interface{ wake(now moment) }
 
 // NewVar returns a Var that holds initial, from which every follower starts.
 func NewVar[T any](initial T) *Var[T] {
@@ -54,9 +54,24 @@ func (v *Var[T]) Store(value T) {
 		return
 	}
 	v.current.Store(next)
+	now := momentNow()
 	for f := range v.followers {
-		f.wake()
+		f.wake(now)
 	}
+}
+
+// Subscriptions returns the subscriptions, in no order. One that has been stopped
+// is among them until its callback has ended.
+func (v *Var[T]) Subscriptions() []*Subscription {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var all []*Subscription
+	for f := range v.followers {
+		if s, ok := f.(*Subscription); ok {
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // Close ends the Var: no callback runs once Close has returned, iterators and
@@ -71,7 +86,7 @@ func (v *Var[T]) Close() {
 		if s, ok := f.(*Subscription); ok {
 			subscriptions = append(subscriptions, s)
 		} else {
-			f.wake()
+			f.wake(momentNow())
 		}
 	}
 	v.mu.Unlock()
@@ -163,7 +178,7 @@ func (v *Var[T]) follow(ctx context.Context, step func(*version[T]) bool) error 
 // A waker is a follower that waits in a goroutine of its own.
 type waker chan struct{}
 
-func (w waker) wake() {
+func (w waker) wake(moment) {
 	select {
 	case w <- struct{}{}:
 	default: // already told
@@ -185,6 +200,8 @@ func (v *Var[T]) remove(f follower) {
 	defer v.mu.Unlock()
 	delete(v.followers, f)
 }
+
+func (v *Var[T]) take(s *Subscription) { v.crew.take(s) }
 
 func (v *Var[T]) isClosed() bool {
 	v.mu.Lock()

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 	"weak"
 
 	"github.com/unrolled/mapstore/v2/pkg/watch"
@@ -466,4 +467,42 @@ func TestWithoutOnPanicTheLogHasTheStackButNotWhatThePanicSaid(t *testing.T) {
 	if got := log.String(); strings.Contains(got, "canary") || !strings.Contains(got, "type=string") || !strings.Contains(got, "_test.go:") {
 		t.Errorf("the log is %s", got)
 	}
+}
+
+func TestLagIsTheAgeOfTheOldestValueThatACallbackHasNotFinishedWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		release := make(chan struct{})
+		s := v.Subscribe(func(int, int) { <-release }, watch.Named("slow"))
+		expect := func(want time.Duration) {
+			t.Helper()
+			synctest.Wait()
+			if all := v.Subscriptions(); len(all) != 1 || all[0] != s || s.Name() != "slow" {
+				t.Fatalf("Subscriptions() = %v, one named %q", all, s.Name())
+			}
+			if got := s.Lag(); got != want {
+				t.Errorf("Lag() = %v, want %v", got, want)
+			}
+		}
+		expect(0)
+		v.Store(1)
+		expect(0)
+		time.Sleep(time.Second)
+		expect(time.Second)
+		v.Store(2)
+		time.Sleep(time.Second)
+		v.Store(3) // takes the place of 2, which has been there for a second
+		expect(2 * time.Second)
+		release <- struct{}{} // done with 1
+		expect(time.Second)
+		release <- struct{}{}
+		expect(0)
+		time.Sleep(time.Second)
+		expect(0)
+
+		s.Stop()
+		if all := v.Subscriptions(); len(all) != 0 {
+			t.Errorf("after Stop there are %v", all)
+		}
+	})
 }

@@ -1,0 +1,4 @@
+package mapstore
+
+// For the tests outside the package.
+var Eventually = eventually

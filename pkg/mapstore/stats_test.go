@@ -1,0 +1,141 @@
+package mapstore_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// counts takes the figures that are the same in each run.
+func counts(s mapstore.Stats) mapstore.Stats {
+	s.RequestTime, s.Lag = 0, 0
+	return s
+}
+
+func TestStatsCountWhatBecameOfWrites(t *testing.T) {
+	var armed atomic.Bool
+	var replace func(*http.Request) (*http.Response, error)
+	store := newCluster(t).store(onPut(&armed, func(_ int32, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+		defer armed.Store(false)
+		return replace(r)
+	}))
+	want := mapstore.Stats{Versions: 1}
+	expect := func(what string) {
+		t.Helper()
+		if got := counts(store.Stats()); got != want {
+			t.Errorf("%s:\ngot  %+v\nwant %+v", what, got, want)
+		}
+	}
+	expect("at first")
+
+	update := func(ctx context.Context, fn func(*mapstore.Tx) error, end error) {
+		t.Helper()
+		if _, err := store.Update(ctx, fn); !errors.Is(err, end) {
+			t.Errorf("Update: %v, want %v", err, end)
+		}
+	}
+	update(t.Context(), increment, nil)
+	want.Versions += 2 // it is created, and then written
+	want.Requests += 2
+	want.Commits, want.Transactions = 1, 1
+	expect("after the first write")
+	if took := store.Stats().RequestTime; took <= 0 {
+		t.Errorf("the requests took %v", took)
+	}
+
+	replace = func(r *http.Request) (*http.Response, error) { return answer(r, http.StatusConflict, nil), nil }
+	armed.Store(true)
+	update(t.Context(), increment, nil)
+	want.Versions++
+	want.Requests += 2
+	want.Conflicts++
+	want.Commits++
+	want.Transactions++
+	expect("after a conflict")
+
+	onPurpose := errors.New("on purpose")
+	update(t.Context(), func(*mapstore.Tx) error { return onPurpose }, onPurpose)
+	want.Failures++
+	expect("after fn has failed")
+
+	replace = func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	armed.Store(true)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	update(ctx, increment, mapstore.ErrUnknownOutcome)
+	want.Requests++
+	want.UnknownOutcomes++
+	mapstore.Eventually(t, "the request has ended", func() bool { return counts(store.Stats()) == want })
+
+	update(t.Context(), func(*mapstore.Tx) error { return nil }, nil)
+	want.Requests++
+	want.Commits++
+	want.Transactions++
+	expect("after a transaction that changes nothing")
+}
+
+func TestStatsCountResetsAndReconnects(t *testing.T) {
+	c := newCluster(t)
+	store := c.store()
+	if err := store.Set(t.Context(), "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	maps := c.client().CoreV1().ConfigMaps("ns")
+	if err := maps.Delete(t.Context(), "settings", metav1.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	mapstore.Eventually(t, "the deletion is seen", func() bool { return !store.Snapshot().Exists() })
+	if got := store.Stats().Resets; got != 0 {
+		t.Errorf("%d resets after a deletion", got)
+	}
+	if err := store.Set(t.Context(), "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	if got := store.Stats().Resets; got != 1 {
+		t.Errorf("%d resets after a recreation", got)
+	}
+	if got := store.Stats().Reconnects; got != 0 {
+		t.Errorf("%d reconnects", got)
+	}
+	time.Sleep(time.Second) // a shorter watch counts as a failure with the reflector
+	c.server.CloseClientConnections()
+	mapstore.Eventually(t, "the watch is open again", func() bool { return store.Stats().Reconnects == 1 })
+}
+
+func TestStatsTellOfSubscriptions(t *testing.T) {
+	store := newCluster(t).store()
+	entered, release := make(chan struct{}), make(chan struct{})
+	blocked := store.OnChange(func(mapstore.Change) {
+		entered <- struct{}{}
+		<-release
+		panic("on purpose")
+	})
+	if err := store.Set(t.Context(), "k", "v"); err != nil {
+		t.Fatal(err)
+	}
+	<-entered
+	mapstore.Eventually(t, "the lag grows", func() bool { return store.Stats().Lag > 20*time.Millisecond })
+	if all := store.Subscriptions(); len(all) != 1 || !strings.Contains(all[0].Name(), "TestStatsTellOfSubscriptions") {
+		t.Errorf("Subscriptions() = %v, the first named %q", all, all[0].Name())
+	}
+	close(release)
+	mapstore.Eventually(t, "the callback has ended", func() bool { return store.Stats().Lag == 0 })
+	if got := store.Stats(); got.Panics != 1 || got.Subscriptions != 1 {
+		t.Errorf("%d panics, %d subscriptions", got.Panics, got.Subscriptions)
+	}
+	blocked.Stop()
+	if got := store.Stats().Subscriptions; got != 0 {
+		t.Errorf("%d subscriptions after Stop", got)
+	}
+}
