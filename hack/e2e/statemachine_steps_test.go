@@ -26,21 +26,21 @@ var (
 )
 
 func (m *machine) set(t *rapid.T) {
-	u, key, value := m.user(t), aKey.Draw(t, "key"), aValue.Draw(t, "value")
+	u, key, value := m.writer(t), aKey.Draw(t, "key"), aValue.Draw(t, "value")
 	next := maps.Clone(m.data)
 	next[key] = value
 	m.wrote(t, u, next, u.Set(soon(t), key, value))
 }
 
 func (m *machine) delete(t *rapid.T) {
-	u, key := m.user(t), aKey.Draw(t, "key")
+	u, key := m.writer(t), aKey.Draw(t, "key")
 	next := maps.Clone(m.data)
 	delete(next, key)
 	m.wrote(t, u, next, u.Delete(soon(t), key))
 }
 
 func (m *machine) clear(t *rapid.T) {
-	u := m.user(t)
+	u := m.writer(t)
 	m.wrote(t, u, map[string]string{}, u.Clear(soon(t)))
 }
 
@@ -107,7 +107,7 @@ func (p play) on(data map[string]string, tx *mapstore.Tx) error {
 }
 
 func (m *machine) update(t *rapid.T) {
-	u, steps := m.user(t), aPlay.Draw(t, "transaction")
+	u, steps := m.writer(t), aPlay.Draw(t, "transaction")
 	var before map[string]string // what the last run of fn started from
 	s, err := u.Update(soon(t), func(tx *mapstore.Tx) error {
 		before = maps.Collect(tx.All())
@@ -222,6 +222,9 @@ func (m *machine) outsiderDeletes(t *rapid.T) {
 	list, err := m.outside.List(soon(t), metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, m.name).String()})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if m.immutable {
+		m.thawed = list.ResourceVersion
 	}
 	m.data, m.exists, m.immutable, m.revision = map[string]string{}, false, false, list.ResourceVersion
 }

@@ -73,6 +73,7 @@ type machine struct {
 	data      map[string]string
 	exists    bool
 	immutable bool
+	thawed    string      // the revision at which the last immutable object was gone; empty if there was none
 	uids      []types.UID // of all objects there were, the newest last
 	revision  string      // at which it is so
 
@@ -134,6 +135,19 @@ func soon(t *rapid.T) context.Context {
 
 func (m *machine) user(t *rapid.T) *user {
 	return m.users[rapid.IntRange(0, 1).Draw(t, "store")]
+}
+
+// writer draws who writes next. A store refuses by its own copy what an immutable
+// map would refuse, so one that may still show an immutable object which is gone
+// has to catch up. No other lag may matter to a write.
+func (m *machine) writer(t *rapid.T) *user {
+	u := m.user(t)
+	if m.thawed != "" {
+		if _, err := u.WaitFor(soon(t), m.thawed); err != nil {
+			t.Fatalf("%s: %v", u.name, err)
+		}
+	}
+	return u
 }
 
 // check is what holds after each step, on stores that may lag.

@@ -64,7 +64,9 @@ func (s *Store) Clear(ctx context.Context) error {
 // [Options].WriteTimeout. Possible errors:
 //
 //   - [ErrInvalidArgument]: fn is nil.
-//   - [ErrInvalidKey], [ErrTooLarge], [ErrImmutable]: found before anything was sent.
+//   - [ErrInvalidKey], [ErrTooLarge], [ErrImmutable]: found in the local copy,
+//     before anything was sent. After somebody else has made room, or the map
+//     anew, these end as soon as the copy shows that.
 //   - [ErrClosed]: the store is closed.
 //   - ctx's error alone: not applied. The error also says what was in the way.
 //   - [ErrUnknownOutcome]: sent, and the answer was lost; with ctx's error when that ended first.
