@@ -49,7 +49,7 @@ func decoding(p *prepared) (func(int) error, func(), error) {
 			if err != nil {
 				return err
 			}
-			if cm, ok := object.(*corev1.ConfigMap); !ok || len(cm.Data) != heapKeys {
+			if cm, ok := object.(*corev1.ConfigMap); !ok || len(cm.Data) != p.keys {
 				return fmt.Errorf("decoded a %T that is not the map", object)
 			}
 		}
@@ -141,26 +141,36 @@ func (t taker) benchmark(p *prepared) func(*testing.B) {
 	}
 }
 
+// take has all takers take events in turns, so many times. It returns how much of
+// the processor's time an event took each time, in nanoseconds, and the last
+// results, by the takers' names.
+func (b *bench) take(ctx context.Context, p *prepared, rounds int) (map[string][]float64, map[string]testing.BenchmarkResult, error) {
+	took, last := make(map[string][]float64), make(map[string]testing.BenchmarkResult)
+	for range rounds {
+		for _, t := range takers {
+			if ctx.Err() != nil {
+				return nil, nil, ctx.Err()
+			}
+			result := benchmark(pick(b, 250*time.Millisecond, 10*time.Millisecond), t.benchmark(p))
+			if result.N == 0 {
+				return nil, nil, fmt.Errorf("%s failed", t.name)
+			}
+			took[t.name] = append(took[t.name], result.Extra[cpuPerEvent])
+			last[t.name] = result
+		}
+	}
+	return took, last, nil
+}
+
 // event measures what a store adds to the decoding of an event.
 func (b *bench) event(ctx context.Context) (report.Section, error) {
 	p, err := newPrepared(heapKeys, heapBytes)
 	if err != nil {
 		return report.Section{}, err
 	}
-	took := make(map[string][]float64)
-	last := make(map[string]testing.BenchmarkResult)
-	for range pick(b, 15, 2) {
-		for _, t := range takers {
-			if ctx.Err() != nil {
-				return report.Section{}, ctx.Err()
-			}
-			result := benchmark(pick(b, 250*time.Millisecond, 10*time.Millisecond), t.benchmark(p))
-			if result.N == 0 {
-				return report.Section{}, fmt.Errorf("%s failed", t.name)
-			}
-			took[t.name] = append(took[t.name], result.Extra[cpuPerEvent])
-			last[t.name] = result
-		}
+	took, last, err := b.take(ctx, p, pick(b, 15, 2))
+	if err != nil {
+		return report.Section{}, err
 	}
 	t := report.Table{Header: []string{"", "an event", "to " + justDecode, "allocated bytes", "allocations"}}
 	for _, taker := range takers {

@@ -25,6 +25,7 @@ import (
 // that what remains to be measured is the client. A watch brings one event over
 // and over, each time with the next revision, as often as it is told.
 type prepared struct {
+	keys  int
 	list  []byte
 	frame []byte // the event, with its length before it
 	at    int    // where in the frame the revision stands
@@ -40,7 +41,7 @@ const firstPrepared = 1_000_000_000
 const preparedName = "prepared"
 
 func newPrepared(keys, bytesEach int) (*prepared, error) {
-	p := &prepared{orders: make(chan int), served: make(chan struct{})}
+	p := &prepared{keys: keys, orders: make(chan int), served: make(chan struct{})}
 	p.last.Store(firstPrepared)
 	object := rig.Object(metav1.NamespaceDefault, preparedName, keys, bytesEach)
 	object.UID, object.ResourceVersion = "5be6ad4c-5d0c-4d3b-9c5e-1f2a3b4c5d6e", strconv.Itoa(firstPrepared)

@@ -59,7 +59,7 @@ func Run(ctx context.Context, r *rig.Rig, plan Plan) (*Result, error) {
 		}
 		defer client.Close()
 		clients[i] = client
-		if processes[i], err = open(ctx, r, client); err != nil {
+		if processes[i], err = open(ctx, plan, r, client); err != nil {
 			return nil, fmt.Errorf("load: %w", err)
 		}
 		defer processes[i].close()
