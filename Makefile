@@ -56,10 +56,13 @@ soak: ## keeps stores under load and outages for FOR=10m, and looks for what gro
 	@source hack/lib.sh; compile hack/e2e -deps ./soak
 	@go -C hack/e2e run ./soak -for $(or $(FOR),10m)
 
+api: ## adds what is new in the exported API to api/v2.txt; BREAK=yes: drops what is gone (2 s)
+	@go -C hack/api run . $(if $(filter command,$(origin BREAK)),-break,-write)
+
 tidy: ## go mod tidy in every module (5 s)
 	@for module in $(MODULES); do go -C $$module mod tidy; done
 
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo control-plane lint test unit e2e mutants faults bench soak tidy clean
+.PHONY: help demo control-plane lint test unit e2e mutants faults bench soak api tidy clean

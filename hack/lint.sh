@@ -74,6 +74,8 @@ tidy() {
 	return $failed
 }
 
+api() { go -C hack/api run .; }
+
 # Vet looks into the tests too.
 builds_for() {
 	local -x CGO_ENABLED=0 GOOS=${1%/*} GOARCH=${1#*/}
@@ -89,6 +91,7 @@ check "go.mod names its four direct requirements and no more" \
 	"What else a test or an example needs belongs in a nested module: who imports the store would inherit it." four_requirements
 check "pkg/watch imports the standard library only" \
 	"What needs the imports above belongs in pkg/mapstore." standard_library_only
+check "the exported API is that of api/v2.txt" "See above." api
 check "go mod tidy changes nothing" "Run make tidy." tidy
 for platform in darwin/arm64 windows/amd64; do
 	check "builds for $platform" "To see it again: GOOS=${platform%/*} GOARCH=${platform#*/} CGO_ENABLED=0 go vet ./..." builds_for $platform

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const before = `package p
+
+type Store struct {
+	Name   string
+	hidden int
+}
+
+func (s *Store) Get(key string) (string, bool) { return "", false }
+func (s Store) Len() int                       { return 0 }
+func (s *Store) quiet()                        {}
+
+type Codec[T any] interface {
+	Decode(text string) (T, error)
+}
+
+type Pair[K comparable, V any] struct{ entries map[K]V }
+
+func (p *Pair[K, V]) Each(fn func(key K, value V)) {}
+
+type Filter func(key string) bool
+type Point struct{ X, Y int }
+type Text = string
+
+func Open(name string, filters ...Filter) (*Store, error) { return nil, nil }
+
+var ErrClosed error
+
+const Limit = 1 << 20
+`
+
+func TestEveryExportedSymbolMethodAndFieldHasALine(t *testing.T) {
+	want := []string{
+		"p, const Limit untyped int = 1048576",
+		"p, func Open(string, ...Filter) (*Store, error)",
+		"p, method (*Pair[K, V]) Each(func(K, V))",
+		"p, method (*Store) Get(string) (string, bool)",
+		"p, method (Store) Len() int",
+		"p, type Codec[T any] interface{Decode(string) (T, error)}",
+		"p, type Filter func(string) bool",
+		"p, type Pair[K comparable, V any] struct",
+		"p, type Point comparable struct",
+		"p, type Point struct, X int",
+		"p, type Point struct, Y int",
+		"p, type Store comparable struct",
+		"p, type Store struct, Name string",
+		"p, type Text = string",
+		"p, var ErrClosed error",
+	}
+	if got := linesOf(t, before); !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// What breaks somebody's code is told from what does not.
+func TestWhatBreaksCallersIsFound(t *testing.T) {
+	for _, c := range []struct{ name, old, new, gone, changed, added string }{
+		{name: "nothing"},
+		{name: "a parameter is renamed", old: "key string) (", new: "k string) ("},
+		{name: "a callback's parameter is renamed", old: "fn func(key K, value V)", new: "fn func(k K, v V)"},
+		{name: "an interface's parameter is renamed", old: "text string", new: "s string"},
+		{name: "an unexported method goes", old: "func (s *Store) quiet() ", new: "func (s *Store) silent() "},
+		{name: "an unexported field is renamed", old: "hidden int", new: "secret int"},
+		{name: "a function is added", old: "var Err", new: "func Close() {}\nvar Err", added: "p, func Close()"},
+		{name: "a field is added", old: "hidden int", new: "Size int", added: "p, type Store struct, Size int"},
+		{name: "a method is renamed", old: ") Get(", new: ") Find(", gone: "p, method (*Store) Get(string) (string, bool)", added: "p, method (*Store) Find(string) (string, bool)"},
+		{name: "a result goes", old: "(string, bool)", new: "string", changed: "p, method (*Store) Get(string) string"},
+		{name: "a value method gets a pointer", old: "(s Store) Len", new: "(s *Store) Len", changed: "p, method (*Store) Len() int"},
+		{name: "a function grows a parameter", old: "Open(name string,", new: "Open(name string, n int,", changed: "p, func Open(string, int, ...Filter) (*Store, error)"},
+		{name: "a field goes", old: "Name   string", new: "name string", gone: "p, type Store struct, Name string", changed: "p, type Store struct"},
+		{name: "a field changes its type", old: "Name   string", new: "Name []byte", changed: "p, type Store struct, Name []byte"},
+		{name: "an interface grows", old: "Decode(text string) (T, error)", new: "Decode(text string) (T, error); Close()", changed: "p, type Codec[T any] interface{Close(); Decode(string) (T, error)}"},
+		{name: "a constraint is narrower", old: "K comparable, V any]", new: "K comparable, V comparable]", changed: "p, type Pair[K comparable, V comparable] struct"},
+		{name: "values can no longer be compared", old: "X, Y int", new: "X, Y int; f func()", changed: "p, type Point struct"},
+		{name: "a constant has another value", old: "1 << 20", new: "1 << 21", changed: "p, const Limit untyped int = 2097152"},
+		{name: "a variable goes", old: "var ErrClosed", new: "var errClosed", gone: "p, var ErrClosed error"},
+		{name: "a type goes", old: "type Text", new: "type text", gone: "p, type Text = string"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if n := strings.Count(before, c.old); c.old != "" && n != 1 {
+				t.Fatalf("the old text occurs %d times", n)
+			}
+			d := compare(linesOf(t, before), linesOf(t, strings.Replace(before, c.old, c.new, 1)))
+			var gone, changed []string
+			for _, broken := range d.broken {
+				if broken.new == "" {
+					gone = append(gone, broken.old)
+				} else {
+					changed = append(changed, broken.new)
+				}
+			}
+			check(t, "gone", gone, c.gone)
+			check(t, "added", d.added, c.added)
+			if !slices.Contains(changed, c.changed) && c.changed != "" || c.changed == "" && len(changed) > 0 {
+				t.Errorf("changed: %q, want %q", changed, c.changed)
+			}
+		})
+	}
+}
+
+func check(t *testing.T, what string, got []string, want string) {
+	t.Helper()
+	if strings.Join(got, "\n") != want {
+		t.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+func linesOf(t *testing.T, source string) []string {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, "p.go", source, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pkg, err := (&types.Config{IgnoreFuncBodies: true}).Check("example.com/p", files, []*ast.File{file}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines("p", pkg)
+}
