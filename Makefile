@@ -39,6 +39,9 @@ unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (
 e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (4 min)
 	@hack/test.sh hack/e2e
 
+e2e-oldest: ## the same on the oldest Kubernetes version that docs/support.md claims (4 min)
+	@MAPSTORE_KUBE=oldest hack/test.sh hack/kube hack/e2e
+
 mutants: ## breaks each promise in the code on purpose and sees its test fail; ARGS='-run text' (15 min)
 	@go -C hack/kube run ./cmd/control-plane -build >/dev/null
 	@go -C hack/mutants run . $(ARGS)
@@ -65,4 +68,4 @@ tidy: ## go mod tidy in every module (5 s)
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo control-plane lint test unit e2e mutants faults bench soak api tidy clean
+.PHONY: help demo control-plane lint test unit e2e e2e-oldest mutants faults bench soak api tidy clean

@@ -13,23 +13,32 @@ import (
 // envtest has it.
 const assetsVariable = "KUBEBUILDER_ASSETS"
 
+// versionVariable chooses between the API servers that can be built. It is in the
+// environment, as it must reach every process that a test starts.
+const versionVariable = "MAPSTORE_KUBE"
+
 // Binaries are the paths of the two programs.
 type Binaries struct{ APIServer, Etcd string }
 
 // Build returns the binaries, and builds those that are missing in the user's cache
 // folder: about five minutes on two cores, and once for all checkouts. Processes that
 // build at the same time wait for each other. Progress, os.Stderr when nil, is told.
-// If KUBEBUILDER_ASSETS is set it names the folder that must have both, and nothing
-// is built.
+// The API server is that of the newest supported Kubernetes version, or of the oldest
+// if MAPSTORE_KUBE is "oldest". If KUBEBUILDER_ASSETS is set it names the folder that
+// must have both, and nothing is built.
 func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	if progress == nil {
 		progress = os.Stderr
+	}
+	server, err := chosenAPIServer()
+	if err != nil {
+		return Binaries{}, fmt.Errorf("kube: %w", err)
 	}
 	find := func(s source) (string, error) { return s.build(ctx, progress) }
 	if assets := os.Getenv(assetsVariable); assets != "" {
 		find = func(s source) (string, error) { return asset(assets, s.name) }
 	}
-	apiServer, err := find(apiServerSource)
+	apiServer, err := find(server)
 	if err != nil {
 		return Binaries{}, fmt.Errorf("kube: %w", err)
 	}
@@ -38,6 +47,24 @@ func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 		return Binaries{}, fmt.Errorf("kube: %w", err)
 	}
 	return Binaries{apiServer, etcd}, nil
+}
+
+// chosenAPIServer returns what to build the API server from. Nobody should believe to
+// have tested a version that ready-made binaries are not of: so only one of the two
+// variables may be set.
+func chosenAPIServer() (source, error) {
+	switch version := os.Getenv(versionVariable); {
+	case version == "":
+		return apiServerSource, nil
+	case os.Getenv(assetsVariable) != "":
+		return source{}, fmt.Errorf("%s is set, and so is %s: unset one", versionVariable, assetsVariable)
+	case version == "newest":
+		return apiServerSource, nil
+	case version == "oldest":
+		return oldestAPIServerSource, nil
+	default:
+		return source{}, fmt.Errorf("%s is %q, want newest or oldest", versionVariable, version)
+	}
 }
 
 func asset(dir, name string) (string, error) {

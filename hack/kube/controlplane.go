@@ -17,9 +17,10 @@
 // # Where the binaries come from
 //
 // They are built from their Go modules, once, into the user's cache folder; the
-// go.mod files in the apiserver and etcd folders say which versions. If
-// KUBEBUILDER_ASSETS is set, the kube-apiserver and etcd in that folder are
-// used, and nothing is built.
+// go.mod files in the apiserver and etcd folders say which versions. If MAPSTORE_KUBE
+// is "oldest", the API server is that of apiserver-oldest: the oldest Kubernetes
+// version that is supported. If KUBEBUILDER_ASSETS is set, the kube-apiserver and etcd
+// in that folder are used, and nothing is built.
 //
 // # What stays behind
 //

@@ -57,7 +57,11 @@ func testVersions(t *testing.T, plane *ControlPlane, _ string) {
 	if os.Getenv(assetsVariable) != "" {
 		t.Skip("the binaries are not those that are built here")
 	}
-	for source, got := range map[*source]string{&apiServerSource: apiServer, &etcdSource: etcd} {
+	server, err := chosenAPIServer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for source, got := range map[*source]string{&server: apiServer, &etcdSource: etcd} {
 		want, err := source.version(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -26,9 +26,23 @@ type source struct {
 }
 
 var (
-	apiServerSource = source{
+	apiServerSource       = apiServer("apiserver")
+	oldestAPIServerSource = apiServer("apiserver-oldest")
+	etcdSource            = source{
+		name:    "etcd",
+		dir:     besideThisFile("etcd"),
+		module:  "go.etcd.io/etcd/server/v3",
+		pkg:     "go.etcd.io/etcd/server/v3",
+		takes:   "40 seconds",
+		ldflags: func(string) string { return "" },
+	}
+)
+
+// apiServer is the kube-apiserver of the version that dir's go.mod says.
+func apiServer(dir string) source {
+	return source{
 		name:   "kube-apiserver",
-		dir:    besideThisFile("apiserver"),
+		dir:    besideThisFile(dir),
 		module: "k8s.io/kubernetes",
 		pkg:    "k8s.io/kubernetes/cmd/kube-apiserver",
 		takes:  "4 minutes",
@@ -40,15 +54,7 @@ var (
 			return variable + "gitVersion=" + version + variable + "gitMajor=" + major + variable + "gitMinor=" + minor
 		},
 	}
-	etcdSource = source{
-		name:    "etcd",
-		dir:     besideThisFile("etcd"),
-		module:  "go.etcd.io/etcd/server/v3",
-		pkg:     "go.etcd.io/etcd/server/v3",
-		takes:   "40 seconds",
-		ldflags: func(string) string { return "" },
-	}
-)
+}
 
 // besideThisFile returns the path of a folder beside this file, as the compiler saw it.
 // To ask go list instead would depend on the working directory and on the caller's

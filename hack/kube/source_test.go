@@ -17,6 +17,7 @@ import (
 func TestAssetsAreUsedAsTheyAre(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv(assetsVariable, dir)
+	t.Setenv(versionVariable, "")
 	if _, err := Build(t.Context(), t.Output()); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), assetsVariable) {
 		t.Errorf("an empty folder: %v, want %v with the variable's name", err, os.ErrNotExist)
 	}
@@ -28,6 +29,26 @@ func TestAssetsAreUsedAsTheyAre(t *testing.T) {
 	}
 	if got, err := Build(t.Context(), t.Output()); err != nil || got != want {
 		t.Errorf("got %v, %v; want %v", got, err, want)
+	}
+}
+
+func TestTheVariableChoosesTheVersionAndNothingElseDoes(t *testing.T) {
+	t.Setenv(assetsVariable, "")
+	for value, want := range map[string]string{"": "apiserver", "newest": "apiserver", "oldest": "apiserver-oldest"} {
+		t.Setenv(versionVariable, value)
+		if got, err := chosenAPIServer(); err != nil || filepath.Base(got.dir) != want {
+			t.Errorf("%q: the folder is %q, %v; want %s", value, got.dir, err, want)
+		}
+	}
+	t.Setenv(versionVariable, "v1.34")
+	if _, err := Build(t.Context(), t.Output()); err == nil || !strings.Contains(err.Error(), versionVariable) {
+		t.Errorf("an unknown version: %v, want an error with the variable's name", err)
+	}
+	// With binaries of its own, the run would not be of the version asked for.
+	t.Setenv(versionVariable, "oldest")
+	t.Setenv(assetsVariable, t.TempDir())
+	if _, err := Build(t.Context(), t.Output()); err == nil || !strings.Contains(err.Error(), versionVariable) {
+		t.Errorf("both variables: %v, want an error with the variable's name", err)
 	}
 }
 
@@ -96,7 +117,7 @@ func TestBuildEndsWithItsContext(t *testing.T) {
 func TestVersionIgnoresTheEnvironment(t *testing.T) {
 	t.Setenv("GOWORK", "/nowhere/go.work")
 	t.Setenv("GOFLAGS", "-mod=vendor")
-	for _, s := range []source{apiServerSource, etcdSource} {
+	for _, s := range []source{apiServerSource, oldestAPIServerSource, etcdSource} {
 		version, err := s.version(t.Context())
 		if err != nil || !strings.HasPrefix(version, "v") {
 			t.Errorf("the version of %s is %q, %v", s.name, version, err)
