@@ -38,7 +38,7 @@ func run(root string, write, drop bool) error {
 		return err
 	}
 	text, err := os.ReadFile(path)
-	if err != nil && !(drop && os.IsNotExist(err)) {
+	if first := drop && os.IsNotExist(err); err != nil && !first {
 		return err
 	}
 	listed := strings.Split(strings.TrimSpace(string(text)), "\n")
@@ -53,7 +53,7 @@ func run(root string, write, drop bool) error {
 	case write || drop:
 		return os.WriteFile(path, []byte(strings.Join(now, "\n")+"\n"), 0o644)
 	case len(diff.added) > 0:
-		return fmt.Errorf("%s\nRun make api, and commit the listing with the code.", diff)
+		return fmt.Errorf("%s\nrun make api, and commit the listing with the code", diff)
 	}
 	return nil
 }
