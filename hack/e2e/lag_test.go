@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	toxiproxy "github.com/Shopify/toxiproxy/v2"
-	"github.com/rs/zerolog"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"k8s.io/client-go/rest"
@@ -26,7 +24,7 @@ import (
 func TestAnAPIServerThatLagsBehindIsNeverVisibleAsOlderData(t *testing.T) {
 	t.Parallel()
 	ahead := ownPlane(t)
-	etcd, slow := slowPath(t, strings.TrimPrefix(ahead.EtcdURL(), "http://"))
+	etcd, slow := newSlowPath(t, strings.TrimPrefix(ahead.EtcdURL(), "http://"))
 	behind, err := kube.Start(t.Context(), kube.Options{EtcdURL: "http://" + etcd})
 	if err != nil {
 		t.Fatal(err)
@@ -114,24 +112,6 @@ func compare(t *testing.T, a, b string) int {
 		t.Error(err)
 	}
 	return order
-}
-
-// slowPath puts a proxy in front of target. The returned function sets by how
-// much it delays what target says.
-func slowPath(t *testing.T, target string) (address string, slow func(time.Duration)) {
-	t.Helper()
-	quiet := zerolog.Nop()
-	proxy := toxiproxy.NewProxy(&toxiproxy.ApiServer{Metrics: toxiproxy.NewMetricsContainer(nil), Logger: &quiet}, "slow", "127.0.0.1:0", target)
-	if err := proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(proxy.Stop)
-	return proxy.Listen, func(lag time.Duration) {
-		_, err := proxy.Toxics.AddToxicJson(strings.NewReader(`{"type":"latency","stream":"downstream","attributes":{"latency":` + strconv.FormatInt(lag.Milliseconds(), 10) + `}}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // A balancer sends requests to one of several API servers, and can be told to
