@@ -78,7 +78,10 @@ func (v *Var[T]) Subscriptions() []*Subscription {
 // waiters end, and the value stays as it is. Called from inside one of the
 // Var's own callbacks, Close waits for no callback: the others end with the
 // step they are in. Close may be called more than once.
-func (v *Var[T]) Close() {
+func (v *Var[T]) Close() { CloseAll(v) }
+
+// end closes v and stops its subscriptions, without waiting for any.
+func (v *Var[T]) end() (running []<-chan struct{}, inside bool) {
 	v.mu.Lock()
 	v.closed = true
 	subscriptions := make([]*Subscription, 0, len(v.followers))
@@ -91,10 +94,6 @@ func (v *Var[T]) Close() {
 	}
 	v.mu.Unlock()
 
-	// All stop before any is waited for, so that a blocked callback delays
-	// none of the others.
-	var running []<-chan struct{}
-	inside := false
 	for _, s := range subscriptions {
 		ended, own := s.end()
 		inside = inside || own
@@ -102,12 +101,7 @@ func (v *Var[T]) Close() {
 			running = append(running, ended)
 		}
 	}
-	if inside {
-		return
-	}
-	for _, ended := range running {
-		<-ended
-	}
+	return running, inside
 }
 
 // Changes iterates over the chain of changes as pairs of an old and a new

@@ -1,0 +1,29 @@
+package watch
+
+// A Closer is a [Var] of any type.
+type Closer interface {
+	// end closes the Var without waiting. It returns what is closed when the
+	// callbacks under way have ended, and whether the caller is inside one.
+	end() (running []<-chan struct{}, inside bool)
+}
+
+// CloseAll closes several Vars as if they were one: called from inside a
+// callback of any of them, it waits for no callback of any. Were they closed
+// one by one, two callbacks that each close all would wait for each other.
+func CloseAll(vars ...Closer) {
+	// All stop before any is waited for, so that a blocked callback delays
+	// none of the others.
+	var running []<-chan struct{}
+	inside := false
+	for _, v := range vars {
+		r, in := v.end()
+		running = append(running, r...)
+		inside = inside || in
+	}
+	if inside {
+		return
+	}
+	for _, ended := range running {
+		<-ended
+	}
+}
