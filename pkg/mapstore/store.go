@@ -26,6 +26,9 @@ type Store struct {
 	release   func() // what Open has acquired beside the store
 	panics    atomic.Uint64
 
+	bindings   bindings
+	rejections rejections
+
 	mu     sync.Mutex // protects phase and stop, and adding to calls
 	phase  phase
 	stop   context.CancelCauseFunc // set when running
@@ -102,7 +105,7 @@ func (s *Store) Start(ctx context.Context) error {
 
 	s.source.link.Close()
 	close(s.halted)
-	s.current.Close()
+	s.bindings.close(s.current)
 	return nil
 }
 
@@ -143,7 +146,7 @@ func (s *Store) Close() error {
 		s.committer.close()
 		s.source.link.Close()
 	}
-	s.current.Close()
+	s.bindings.close(s.current)
 	s.release()
 	return nil
 }

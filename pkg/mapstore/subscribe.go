@@ -81,9 +81,13 @@ func isTheRuntimes(err runtime.Error) bool {
 
 func (s *Store) logPanic(recovered any, stack []byte) {
 	s.panics.Add(1)
-	what := fmt.Sprintf("%T", recovered)
+	s.options.Logger.Error(nil, "A change callback panicked", "panic", describePanic(recovered), "stack", string(stack))
+}
+
+// describePanic says what was recovered, without what anybody has put into it.
+func describePanic(recovered any) string {
 	if err, ok := recovered.(runtime.Error); ok && isTheRuntimes(err) {
-		what = err.Error() // these name indexes and types, never contents
+		return err.Error() // these name indexes and types, never contents
 	}
-	s.options.Logger.Error(nil, "A change callback panicked", "panic", what, "stack", string(stack))
+	return fmt.Sprintf("%T", recovered)
 }

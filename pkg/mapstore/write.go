@@ -11,17 +11,21 @@ import (
 // Set returns nil when the write is durable; every later read on this store
 // then sees it. Its errors are those of [Store.Update].
 func (s *Store) Set(ctx context.Context, key, value string) error {
+	_, err := s.set(ctx, key, value)
+	return err
+}
+
+func (s *Store) set(ctx context.Context, key, value string) (*Snapshot, error) {
 	if err := validateKey(key); err != nil {
-		return err
+		return nil, err
 	}
 	if len(value) > maxValueBytes {
-		return fmt.Errorf("%w: a value of %d bytes, of %d for all", ErrTooLarge, len(value), maxValueBytes)
+		return nil, fmt.Errorf("%w: a value of %d bytes, of %d for all", ErrTooLarge, len(value), maxValueBytes)
 	}
-	_, err := s.committer.do(ctx, func(tx *Tx) error {
+	return s.committer.do(ctx, func(tx *Tx) error {
 		tx.Set(key, value)
 		return nil
 	})
-	return err
 }
 
 // Delete removes key; an absent key is no error. Its errors are those of

@@ -1,0 +1,91 @@
+package mapstore
+
+import (
+	"fmt"
+	"runtime/debug"
+)
+
+// A Codec turns the text of one key into a T and back. One's own is two
+// functions. They must be safe to call from any goroutine, and depend on
+// nothing but their argument. They may return an error, panic, end their
+// goroutine or block: the first three reject the text, and a codec that blocks
+// holds up its own [Value] only, and whoever closes it.
+//
+// The codecs of this package quote no text in their errors. For one's own, see
+// [Reject].
+type Codec[T any] struct {
+	// Decode returns what text means. It should make a new T each time: a T that
+	// it returned before belongs to whoever reads it.
+	Decode func(text string) (T, error)
+
+	// Encode returns a text that Decode understands. nil: values can be read
+	// only.
+	Encode func(value T) (string, error)
+}
+
+// Validate returns a codec that also rejects what check returns an error for,
+// or panics on. It is part of decoding, and so of writing: what is written is
+// decoded before it is sent. It panics when check is nil.
+func (c Codec[T]) Validate(check func(T) error) Codec[T] {
+	if check == nil {
+		panic("mapstore: Validate with a nil function")
+	}
+	decode := c.Decode
+	c.Decode = func(text string) (T, error) {
+		value, err := decode(text)
+		if err == nil {
+			err = check(value)
+		}
+		return value, err
+	}
+	return c
+}
+
+// From decodes the value of key in s, for use in the function of [Derive]. If
+// s has no such key, it returns fallback. If the value is rejected, it returns
+// fallback and a [RejectedError].
+func (c Codec[T]) From(s *Snapshot, key string, fallback T) (T, error) {
+	text, ok := s.Get(key)
+	if !ok {
+		return fallback, nil
+	}
+	value, err := c.decode(text)
+	if err != nil {
+		return fallback, rejectedBy(key, err)
+	}
+	return value, nil
+}
+
+func (c Codec[T]) decode(text string) (T, error) { return recovering(c.Decode, text) }
+
+// encode returns the text of value, and what it decodes to: a value of its own,
+// which shares nothing with the caller's.
+func (c Codec[T]) encode(value T) (text string, decoded T, err error) {
+	text, err = recovering(c.Encode, value)
+	if err != nil {
+		return "", decoded, fmt.Errorf("%w: %w", Reject("it cannot be encoded"), err)
+	}
+	decoded, err = c.decode(text)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", Reject("its encoding is rejected"), err)
+	}
+	return text, decoded, err
+}
+
+// recovering calls fn, and turns its panic into an error.
+func recovering[A, B any](fn func(A) (B, error), argument A) (result B, err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = &panicked{describePanic(recovered), debug.Stack()}
+		}
+	}()
+	return fn(argument)
+}
+
+// A panicked is the error of a function that has panicked.
+type panicked struct {
+	what  string // as far as it can be told without what it says
+	stack []byte
+}
+
+func (p *panicked) Error() string { return "panic: " + p.what }

@@ -1,0 +1,94 @@
+package mapstore
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+// JSON is the codec of JSON, with the rules of [encoding/json]. Fields that T
+// does not have are ignored, so that programs of different versions can read
+// one map; [StrictJSON] rejects them. Text after the value is rejected, and so is
+// null, except for a map, a slice or an interface.
+func JSON[T any]() Codec[T] {
+	return jsonCodec(decodeJSON[T])
+}
+
+// StrictJSON is [JSON] that rejects fields that T does not have.
+func StrictJSON[T any]() Codec[T] {
+	return jsonCodec(decodeStrictJSON[T])
+}
+
+func jsonCodec[T any](decode func([]byte) (T, error)) Codec[T] {
+	return Codec[T]{
+		Decode: func(text string) (T, error) { return decode([]byte(text)) },
+		Encode: func(value T) (string, error) {
+			text, err := json.Marshal(value)
+			return string(text), err
+		},
+	}
+}
+
+func decodeJSON[T any](text []byte) (T, error) {
+	return decodeOneJSON[T](json.NewDecoder(bytes.NewReader(text)))
+}
+
+func decodeStrictJSON[T any](text []byte) (T, error) {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.DisallowUnknownFields()
+	return decodeOneJSON[T](decoder)
+}
+
+func decodeOneJSON[T any](decoder *json.Decoder) (T, error) {
+	var zero T
+	var value *T // nil after a null
+	if err := decoder.Decode(&value); err != nil {
+		return zero, discreetJSON(err)
+	}
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		return zero, Reject("text after the JSON value")
+	}
+	if value != nil {
+		return *value, nil
+	}
+	if !hasNull(reflect.TypeFor[T]().Kind()) {
+		return zero, errNull
+	}
+	return zero, nil
+}
+
+// errNull is what is wrong with a null, or with an empty YAML document: it would
+// be a zero T, and often enough is what a mistake in a template leaves.
+var errNull = Reject("null, or nothing at all")
+
+// hasNull reports whether Go encodes a useful value of this kind as null. A nil
+// pointer is not: who loads it would not expect it.
+func hasNull(kind reflect.Kind) bool {
+	return kind == reflect.Map || kind == reflect.Slice || kind == reflect.Interface
+}
+
+// discreetJSON takes out of an error what it quotes. What T's own methods say is
+// left as it is.
+func discreetJSON(err error) error {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return Reject(fmt.Sprintf("not JSON: an error at byte %d", syntax.Offset))
+	}
+	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		where := fmt.Sprintf("at byte %d", mismatch.Offset)
+		if mismatch.Field != "" {
+			where = "field " + mismatch.Field + ", " + where
+		}
+		return Reject(fmt.Sprintf("%s, does not fit into a %v", where, mismatch.Type))
+	}
+	switch {
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return Reject("not JSON: it ends too soon")
+	case strings.HasPrefix(err.Error(), "json: unknown field "):
+		return Reject("a field that is not known")
+	}
+	return err
+}

@@ -1,0 +1,124 @@
+package mapstore
+
+import (
+	"encoding"
+	"errors"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// String is the codec of strings: the text as it is, byte for byte.
+func String[T ~string]() Codec[T] {
+	return Codec[T]{
+		Decode: func(text string) (T, error) { return T(text), nil },
+		Encode: func(value T) (string, error) { return string(value), nil },
+	}
+}
+
+// Bool is the codec of booleans, as [strconv.ParseBool] reads them: 1, t, T,
+// TRUE, true, True, 0, f, F, FALSE, false, False. Like all codecs of one word or
+// number, it ignores white space around the text, which editors like to add.
+func Bool() Codec[bool] {
+	return scalar("not a boolean", strconv.ParseBool, strconv.FormatBool)
+}
+
+// Int is the codec of integers, in base ten. One that does not fit into T is
+// rejected.
+func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr]() Codec[T] {
+	bits := reflect.TypeFor[T]().Bits()
+	if isSigned := T(0)-1 < 0; isSigned {
+		return scalar("not an integer",
+			func(text string) (T, error) { n, err := strconv.ParseInt(text, 10, bits); return T(n), err },
+			func(value T) string { return strconv.FormatInt(int64(value), 10) })
+	}
+	return scalar("not an integer without a sign",
+		func(text string) (T, error) { n, err := strconv.ParseUint(text, 10, bits); return T(n), err },
+		func(value T) string { return strconv.FormatUint(uint64(value), 10) })
+}
+
+// Float is the codec of floating-point numbers, as [strconv.ParseFloat] reads
+// them. Infinities, NaN, and numbers that do not fit into T are rejected.
+func Float[T ~float32 | ~float64]() Codec[T] {
+	bits := reflect.TypeFor[T]().Bits()
+	return scalar("not a number",
+		func(text string) (T, error) {
+			f, err := strconv.ParseFloat(text, bits)
+			if err == nil && (math.IsInf(f, 0) || math.IsNaN(f)) {
+				err = Reject("not a finite number")
+			}
+			return T(f), err
+		},
+		func(value T) string { return strconv.FormatFloat(float64(value), 'g', -1, bits) })
+}
+
+// Duration is the codec of durations as [time.ParseDuration] reads them, such as
+// 1h30m or 250ms. They may be negative; see [Codec.Validate].
+func Duration() Codec[time.Duration] {
+	return scalar("not a duration", time.ParseDuration, time.Duration.String)
+}
+
+// Quantity is the codec of Kubernetes quantities, such as 500m or 2Gi, and writes
+// their canonical form. Take a DeepCopy before computing with one that is larger
+// than an int64: copies share its digits.
+func Quantity() Codec[resource.Quantity] {
+	return scalar("not a quantity",
+		func(text string) (resource.Quantity, error) {
+			if !isBounded(text) {
+				return resource.Quantity{}, Reject("a quantity of more than 64 characters, or an exponent of more than two digits")
+			}
+			return resource.ParseQuantity(text)
+		},
+		func(value resource.Quantity) string { return value.String() })
+}
+
+// isBounded keeps texts away from the parser of quantities for which it, or who
+// computes with the result, takes more than a moment: their numbers are exact,
+// so that 1e-99999999 has a hundred million digits.
+func isBounded(quantity string) bool {
+	_, exponent, _ := strings.Cut(strings.ToLower(quantity), "e")
+	return len(quantity) <= 64 && len(strings.TrimLeft(exponent, "+-")) <= 2
+}
+
+// Text is the codec of types that encode themselves as text, such as
+// [net/netip.Addr], [log/slog.Level] or [time.Time]: Text[netip.Addr](). White
+// space around the text is ignored. If T has no MarshalText, values can be read
+// only.
+func Text[T any, P interface {
+	*T
+	encoding.TextUnmarshaler
+}]() Codec[T] {
+	codec := Codec[T]{Decode: func(text string) (T, error) {
+		var value T
+		err := P(&value).UnmarshalText([]byte(strings.TrimSpace(text)))
+		return value, err // after the call: it changes value
+	}}
+	if _, ok := any(new(T)).(encoding.TextMarshaler); ok {
+		codec.Encode = func(value T) (string, error) {
+			text, err := any(&value).(encoding.TextMarshaler).MarshalText()
+			return string(text), err
+		}
+	}
+	return codec
+}
+
+// scalar makes a codec of a parser whose errors quote what they could not parse.
+func scalar[T any](complaint string, parse func(string) (T, error), format func(T) string) Codec[T] {
+	return Codec[T]{
+		Decode: func(text string) (T, error) {
+			value, err := parse(strings.TrimSpace(text))
+			if _, ok := err.(safeText); err == nil || ok { //nolint:errorlint // parse returns it bare
+				return value, err
+			}
+			if errors.Is(err, strconv.ErrRange) {
+				return value, Reject("out of the range of " + reflect.TypeFor[T]().String())
+			}
+			return value, Reject(complaint)
+		},
+		Encode: func(value T) (string, error) { return format(value), nil },
+	}
+}

@@ -1,0 +1,142 @@
+package mapstore
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// A Derived is what a function makes of the whole map, made anew for each
+// version. [Derive] makes it; its methods may be called from any goroutine.
+//
+// What it holds is shared between all who load it: if T is, or contains, a
+// pointer, a map or a slice, that must not be changed.
+type Derived[T any] struct {
+	bound *bound[T]
+	fn    func(*Snapshot) (T, error)
+}
+
+// Derive makes a T of the whole map, for a struct of many keys that are read
+// from one version of it. [Codec.From] decodes one of them:
+//
+//	settings := mapstore.Derive(store, func(now *mapstore.Snapshot) (Settings, error) {
+//		port, err1 := mapstore.Int[int]().From(now, "port", 8080)
+//		wait, err2 := mapstore.Duration().From(now, "wait", time.Second)
+//		return Settings{port, wait}, errors.Join(err1, err2)
+//	})
+//
+// fn runs before Derive returns, in the caller's goroutine, on an empty map and
+// then on the current version; and on each newer one, when versions follow each
+// other fast on the newest. It must depend on nothing but its argument, and make
+// a T of its own each time. The map need not be synced, nor the store started:
+// until then, Load returns what fn makes of the empty map.
+//
+// When fn returns an error, Err says so, and what Load returns depends on whose
+// fault it is:
+//   - If the error consists of nothing but what From has returned, joined or
+//     wrapped or the first of it alone, the keys that it names do not hide
+//     others: fn runs again on the same version with the last good values of
+//     those keys, or without them if they have none.
+//   - If it says anything else, as a check does whether the keys fit together,
+//     or if fn panics, the last good T stays as a whole: that of the empty map,
+//     or the zero T if fn refuses that too.
+//
+// [Status].Rejected has the keys, or else the type in parentheses.
+//
+// A Derived costs a subscription, and ends with Close or with the store's. Derive
+// panics when store or fn is nil.
+func Derive[T any](store *Store, fn func(*Snapshot) (T, error)) *Derived[T] {
+	if store == nil || fn == nil {
+		panic("mapstore: Derive with a nil store or function")
+	}
+	name := "(" + reflect.TypeFor[T]().String() + ")"
+	same := func(a, b *state[T]) bool { return reflect.DeepEqual(a.value, b.value) }
+	d := &Derived[T]{fn: fn}
+	empty := d.derive(name, &Snapshot{}, &Snapshot{})
+	d.bound = newBound(store, name, &empty.state, same)
+	d.bound.follow(d.examine)
+	return d
+}
+
+// Load returns the current T. It costs two atomic loads, never blocks and never
+// fails. After Close it stays as it was.
+func (d *Derived[T]) Load() T { return d.bound.load() }
+
+// Err returns what is wrong with the newest version, as a [RejectedError]; nil if
+// nothing is.
+func (d *Derived[T]) Err() error { return d.bound.err() }
+
+// OnChange calls fn with each change of what Load returns, as [Value.OnChange]
+// does. The first call leads from what Derive's function makes of an empty map. A
+// version of which it makes an equal T, as [reflect.DeepEqual] has it, calls
+// nobody, and Load goes on to return the one before. It panics when fn is nil.
+func (d *Derived[T]) OnChange(fn func(old, new T)) *watch.Subscription {
+	if fn == nil {
+		panic("mapstore: OnChange with a nil function")
+	}
+	return d.bound.onChange(fn)
+}
+
+// Close ends the Derived, under the terms of [Value.Close].
+func (d *Derived[T]) Close() { d.bound.close() }
+
+func (d *Derived[T]) examine(now *Snapshot) {
+	if d.bound.isOld(now.serial) {
+		return
+	}
+	var next finding[T]
+	next.fail(d.bound.name, "", errEnded) // for a function that does not return
+	defer func() { d.bound.settle(now.serial, next) }()
+	next = d.derive(d.bound.name, now, d.bound.states.Load().from)
+}
+
+// derive runs the function on a version of the map, and as long as that names
+// keys that are rejected, again with what they were in the version last. So it
+// ends after as many runs as there are keys.
+func (d *Derived[T]) derive(name string, now, last *Snapshot) finding[T] {
+	var errs []error
+	var replaced []string
+	for view := now; ; {
+		value, err := recovering(d.fn, view)
+		if err == nil {
+			next := finding[T]{state: state[T]{value: value, from: view}, good: true}
+			if len(errs) > 0 {
+				next.fail(name, "", errors.Join(errs...))
+				next.good, next.keys = true, replaced
+				next.refused = next.err.Reason
+			}
+			return next
+		}
+		errs = append(errs, err)
+		keys := keysAtFault(err)
+		before := len(replaced)
+		replaced = append(replaced, keys...)
+		slices.Sort(replaced)
+		if replaced = slices.Compact(replaced); len(replaced) == before {
+			next := finding[T]{state: state[T]{from: last}}
+			next.fail(name, "", errors.Join(errs...))
+			next.refused = next.err.Reason + strings.Join(next.keys, " ")
+			return next
+		}
+		view = view.with(keys, last)
+	}
+}
+
+// with returns s with the values that keys have in other.
+func (s *Snapshot) with(keys []string, other *Snapshot) *Snapshot {
+	data := make(map[string]string, len(s.data))
+	for key, value := range s.data {
+		data[key] = value
+	}
+	for _, key := range keys {
+		if value, ok := other.Get(key); ok {
+			data[key] = value
+		} else {
+			delete(data, key)
+		}
+	}
+	return &Snapshot{data: data, object: s.object, revision: s.revision, uid: s.uid, size: s.size, serial: s.serial, epoch: s.epoch}
+}

@@ -1,0 +1,111 @@
+package mapstore
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A RejectedError says why a value was rejected. [ErrRejected] and Cause are in
+// its chain.
+type RejectedError struct {
+	// Name is the key, or for [Derive] the type in parentheses.
+	Name string
+
+	// Reason is what is wrong, without quoting the value: what this package's
+	// codecs and [Reject] say. Of any other error it has only the type.
+	Reason string
+
+	// Cause is what the codec, the validation or Derive's function returned. Its
+	// text is theirs, and may quote the value: it is not part of Error's.
+	Cause error
+}
+
+// Error returns the name and the reason.
+func (e *RejectedError) Error() string {
+	return fmt.Sprintf("%v: %s: %s", ErrRejected, e.Name, e.Reason)
+}
+
+// GoString is Error, for the verb %#v, which would print the cause.
+func (e *RejectedError) GoString() string {
+	return fmt.Sprintf("mapstore.RejectedError(%q)", e.Error())
+}
+
+// Unwrap returns [ErrRejected] and the cause.
+func (e *RejectedError) Unwrap() []error { return []error{ErrRejected, e.Cause} }
+
+// Reject returns an error for one's own codec or validation to return, bare or
+// wrapped. Its text is shown where errors of a text unknown to be discreet are
+// not: in [Value.Err] and the log. So it must not quote the value: say "must be
+// below 1024", not what it is.
+func Reject(reason string) error { return safeText(reason) }
+
+type safeText string
+
+func (r safeText) Error() string { return string(r) }
+
+func rejectedBy(name string, cause error) *RejectedError {
+	return &RejectedError{Name: name, Reason: strings.Join(reasonsOf(cause), "; "), Cause: cause}
+}
+
+// reasonsOf returns what may be said of err: the texts that are known to quote
+// nothing, or else its type.
+func reasonsOf(err error) []string {
+	var known []string
+	for leaf := range leaves(err) {
+		switch leaf := leaf.(type) {
+		case safeText:
+			known = append(known, string(leaf))
+		case *RejectedError:
+			known = append(known, leaf.Name+": "+leaf.Reason)
+		case *panicked:
+			known = append(known, leaf.Error())
+		}
+	}
+	if len(known) == 0 {
+		known = []string{fmt.Sprintf("an error of type %T", err)}
+	}
+	return slices.Compact(known)
+}
+
+// keysAtFault returns the keys that err names, sorted, if it says of keys only
+// that they are rejected.
+func keysAtFault(err error) []string {
+	var keys []string
+	for leaf := range leaves(err) {
+		rejected, ok := leaf.(*RejectedError)
+		if !ok {
+			return nil
+		}
+		keys = append(keys, rejected.Name)
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// leaves iterates over the errors that err was made of. A RejectedError is one.
+func leaves(err error) func(yield func(error) bool) {
+	return func(yield func(error) bool) { visit(err, yield) }
+}
+
+func visit(err error, yield func(error) bool) bool {
+	if _, ok := err.(*RejectedError); !ok { //nolint:errorlint // this is what takes chains apart
+		switch e := err.(type) { //nolint:errorlint // likewise
+		case interface{ Unwrap() error }:
+			if next := e.Unwrap(); next != nil {
+				return visit(next, yield)
+			}
+		case interface{ Unwrap() []error }:
+			for _, next := range e.Unwrap() {
+				if next != nil && !visit(next, yield) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	return yield(err)
+}
+
+// errEnded is the error of a codec that has ended its goroutine.
+var errEnded = Reject("the codec has ended its goroutine")

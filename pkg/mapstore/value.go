@@ -1,0 +1,251 @@
+package mapstore
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// A Value is one key of a [Store] as a T, decoded once for each new text.
+// [Bind] makes it; its methods may be called from any goroutine.
+//
+// What it holds is shared between all who load it: if T is, or contains, a
+// pointer, a map or a slice, that must not be changed.
+//
+// Each new text is decoded in a goroutine of its own, so that a codec that blocks
+// holds up nobody else: what others write, and what this program writes by
+// other means than the Value, as with [Store.Set], shows in Load a moment after
+// it shows in [Store.Get]. What the Value itself has written shows at once.
+type Value[T any] struct {
+	bound    *bound[T]
+	key      string
+	codec    Codec[T]
+	fallback T
+
+	// checked is what Set and Update have decoded last, to check what they write,
+	// so that it is not decoded again when it arrives.
+	checked atomic.Pointer[state[T]]
+}
+
+// Bind follows one key of the store as a T. Before it returns, it decodes the
+// current value in the caller's goroutine, so what Load returns is as current as
+// the store. The map need not be synced, nor the store started: until then, Load
+// returns fallback.
+//
+// The Value has
+//   - fallback, when the map does not have the key;
+//   - what its text decodes to, when it has;
+//   - the last good value, or fallback if there has been none, when codec
+//     rejects the text: then Err says why, [Status].Rejected names the key, and
+//     the log has a line, each until the key is deleted or has a good value.
+//
+// Any number of Values may be bound to one key; they know nothing of each other.
+// A Value costs a subscription, and ends with Close or with the store's. Bound
+// to a store that is closed, it has the last known state and stays as it is. A
+// key that a map cannot have is always absent.
+//
+// Bind panics when store or codec's Decode is nil.
+func Bind[T any](store *Store, key string, codec Codec[T], fallback T) *Value[T] {
+	if store == nil || codec.Decode == nil {
+		panic("mapstore: Bind with a nil store or codec")
+	}
+	same := func(a, b *state[T]) bool { return a.present == b.present && a.text == b.text }
+	v := &Value[T]{
+		bound:    newBound(store, key, &state[T]{value: fallback}, same),
+		key:      key,
+		codec:    codec,
+		fallback: fallback,
+	}
+	v.bound.follow(v.examine)
+	return v
+}
+
+// Load returns the current value: the newest one that could be decoded, or
+// Bind's fallback. It costs two atomic loads, decodes nothing, never blocks and
+// never fails. After Close the value stays as it was.
+func (v *Value[T]) Load() T { return v.bound.load() }
+
+// Err returns why the newest value was rejected, as a [RejectedError]; nil if it
+// was not. It returns [ErrInvalidKey] when the key is one that no map can have.
+func (v *Value[T]) Err() error {
+	if err := validateKey(v.key); err != nil {
+		return err
+	}
+	return v.bound.err()
+}
+
+// OnChange calls fn with each change of what Load returns, until the
+// subscription is stopped or the Value or the store is closed. It panics when fn
+// is nil.
+//
+// The calls form a chain, as those of [Store.OnChange] do: the first leads from
+// Bind's fallback to the current value, if the map has one, and each later one
+// starts where the one before ended. One call at a time; changes that come
+// meanwhile are merged, and a slow fn costs only itself. A change is a change of
+// the text: nobody is called for a text that is the same, or that is rejected.
+// fn may do all that Store.OnChange's may.
+func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
+	if fn == nil {
+		panic("mapstore: OnChange with a nil function")
+	}
+	return v.bound.onChange(fn)
+}
+
+// Set writes value. When it returns nil, the write is durable, and Load returns
+// it or a newer one.
+//
+// What value is encoded to is decoded before anything is sent, so that nobody
+// writes what cannot be read; and what Load then returns is what was decoded,
+// which shares nothing with value. Possible errors, besides those of
+// [Store.Set]:
+//
+//   - [ErrRejected], as a [RejectedError]: value cannot be encoded, or what it
+//     is encoded to is rejected. Nothing was sent.
+//   - [ErrInvalidArgument]: the codec has no Encode.
+//   - [ErrClosed]: the Value is closed, or the store.
+func (v *Value[T]) Set(ctx context.Context, value T) error {
+	if err := v.writable(); err != nil {
+		return err
+	}
+	text, err := v.encode(value)
+	if err != nil {
+		return err
+	}
+	written, err := v.bound.store.set(ctx, v.key, text)
+	if err == nil {
+		v.catchUp(written)
+	}
+	return err
+}
+
+// Update writes what fn makes of the current value, as a transaction: if
+// somebody else has written meanwhile, fn runs again, on what they have written.
+// When Update returns nil, the write is durable, and Load returns it or a newer
+// one.
+//
+// Each run has a T of its own, which it may change and return. If the map does
+// not have the key, that is Bind's fallback: a copy made by the codec, or the
+// fallback itself when the codec cannot copy it. fn must keep to what
+// [Store.Update] asks of its function.
+//
+// If the current value is rejected, fn does not run, and Update returns a
+// [RejectedError] and changes nothing: fn could only overwrite what it has not
+// seen. Set does so. If fn returns an error, nothing is applied and Update
+// returns that error; if it panics, so does Update. The other errors are those
+// of Set and of Store.Update.
+func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
+	if fn == nil {
+		return fmt.Errorf("%w: the function is nil", ErrInvalidArgument)
+	}
+	if err := v.writable(); err != nil {
+		return err
+	}
+	written, err := v.bound.store.Update(ctx, func(tx *Tx) error {
+		current, err := v.fresh(tx.Get(v.key))
+		if err != nil {
+			return err
+		}
+		next, err := fn(current)
+		if err != nil {
+			return err
+		}
+		text, err := v.encode(next)
+		if err != nil {
+			return err
+		}
+		tx.Set(v.key, text)
+		return nil
+	})
+	if err == nil {
+		v.catchUp(written)
+	}
+	return err
+}
+
+// Close ends the Value: once it has returned, no callback of it runs. Called
+// from inside one, it does not wait for the others, which end with the call that
+// they are in. Load and Err stay as they are; Set and Update return [ErrClosed].
+// Close may be called more than once. A codec that blocks holds it up.
+func (v *Value[T]) Close() { v.bound.close() }
+
+// examine brings the Value up to a version of the map.
+func (v *Value[T]) examine(now *Snapshot) {
+	if v.bound.isOld(now.serial) {
+		return
+	}
+	next := finding[T]{state: state[T]{value: v.fallback}, good: true}
+	if next.text, next.present = now.Get(v.key); next.present {
+		next.fail(v.key, next.text, errEnded)               // for a codec that does not return:
+		defer func() { v.bound.settle(now.serial, next) }() // this is run all the same
+		if value, err := v.decode(next.text); err != nil {
+			next.fail(v.key, next.text, err)
+		} else {
+			next = finding[T]{state: state[T]{value: value, text: next.text, present: true}, good: true}
+		}
+		return
+	}
+	v.bound.settle(now.serial, next)
+}
+
+// decode returns what text means, without decoding it again if it is the one
+// that was current, rejected or written last.
+func (v *Value[T]) decode(text string) (T, error) {
+	now, checked := v.bound.states.Load(), v.checked.Load()
+	switch {
+	case now.present && now.text == text:
+		return now.value, nil
+	case now.err != nil && now.refused == text:
+		return now.value, now.err.Cause
+	case checked != nil && checked.text == text:
+		return checked.value, nil
+	}
+	return v.codec.decode(text)
+}
+
+// encode returns the text of value, which is known to be readable.
+func (v *Value[T]) encode(value T) (string, error) {
+	text, decoded, err := v.codec.encode(value)
+	if err != nil {
+		return "", rejectedBy(v.key, err)
+	}
+	v.checked.Store(&state[T]{value: decoded, text: text})
+	return text, nil
+}
+
+// fresh returns a T that nobody else has.
+func (v *Value[T]) fresh(text string, present bool) (T, error) {
+	if !present {
+		if _, copied, err := v.codec.encode(v.fallback); err == nil {
+			return copied, nil
+		}
+		return v.fallback, nil
+	}
+	value, err := v.codec.decode(text)
+	if err != nil {
+		return value, rejectedBy(v.key, err)
+	}
+	return value, nil
+}
+
+// catchUp makes Load at least as new as what was written: first with the version
+// that has it, in case that newer ones are rejected.
+func (v *Value[T]) catchUp(written *Snapshot) {
+	v.examine(written)
+	v.examine(v.bound.store.current.Load())
+}
+
+func (v *Value[T]) writable() error {
+	switch {
+	case v.codec.Encode == nil:
+		return fmt.Errorf("%w: the codec of %.300q cannot encode", ErrInvalidArgument, v.key)
+	case v.bound.isClosed():
+		return ErrClosed
+	}
+	return validateKey(v.key)
+}
+
+func (o *finding[T]) fail(name, refused string, err error) {
+	o.good, o.refused, o.keys, o.err = false, refused, []string{name}, rejectedBy(name, err)
+}
