@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"k8s.io/client-go/kubernetes/fake"
 
@@ -22,15 +23,18 @@ import (
 func (c *cluster) listening() (*mapstore.Store, <-chan string) {
 	c.Helper()
 	lines := make(chan string, 1000)
-	logger := funcr.New(func(_, args string) { lines <- args }, funcr.Options{Verbosity: 127})
-	store, err := mapstore.New(c.client(), "ns", "settings", mapstore.Options{Logger: logger})
+	store, err := mapstore.New(c.client(), "ns", "settings", mapstore.Options{Logger: listener(lines)})
 	if err != nil {
 		c.Fatal(err)
 	}
 	return c.start(store), lines
 }
 
-// expect returns the next line, which must contain text.
+func listener(lines chan<- string) logr.Logger {
+	return funcr.New(func(_, args string) { lines <- args }, funcr.Options{Verbosity: 127})
+}
+
+// expect takes the next line, which must contain text.
 func expect(t *testing.T, lines <-chan string, text string) {
 	t.Helper()
 	if line := <-lines; !strings.Contains(line, text) {
@@ -233,8 +237,9 @@ func TestABlockingCodecCostsOnlyItsOwnValue(t *testing.T) {
 	c := newCluster(t)
 	store := c.store()
 	entered, release := make(chan struct{}), make(chan struct{})
+	enter := sync.OnceFunc(func() { close(entered) })
 	blocked := mapstore.Bind(store, "n", mapstore.Codec[int]{Decode: func(text string) (int, error) {
-		close(entered)
+		enter()
 		<-release
 		return strconv.Atoi(text)
 	}}, -1)

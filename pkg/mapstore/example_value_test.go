@@ -1,0 +1,135 @@
+package mapstore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/netip"
+	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// A service that follows one setting while it runs.
+func ExampleBind() {
+	ctx := context.Background()
+	store := open("service")
+	defer store.Close()
+
+	timeout := mapstore.Bind(store, "timeout", mapstore.Duration(), 30*time.Second)
+	fmt.Println(timeout.Load()) // in a request path: it costs nothing
+
+	changed := make(chan string)
+	timeout.OnChange(func(old, new time.Duration) { changed <- fmt.Sprint(old, " to ", new) })
+	if err := store.Set(ctx, "timeout", "5s\n"); err != nil { // as anybody may, with kubectl
+		log.Fatal(err)
+	}
+	fmt.Println(<-changed)
+	// Output:
+	// 30s
+	// 30s to 5s
+}
+
+// Validation is part of decoding: nothing invalid is served, or written.
+func ExampleCodec_Validate() {
+	ctx := context.Background()
+	store := open("ports")
+	defer store.Close()
+
+	unprivileged := mapstore.Int[uint16]().Validate(func(port uint16) error {
+		if port < 1024 {
+			return mapstore.Reject("must be 1024 or above")
+		}
+		return nil
+	})
+	port := mapstore.Bind(store, "port", unprivileged, 8080)
+	fmt.Println(port.Set(ctx, 80))
+	fmt.Println(port.Set(ctx, 9090), port.Load())
+	// Output:
+	// mapstore: value rejected: port: its encoding is rejected; must be 1024 or above
+	// <nil> 9090
+}
+
+// A malformed value leaves the last good one, and shows.
+func ExampleValue_Err() {
+	ctx := context.Background()
+	store := open("flags-typed")
+	defer store.Close()
+	if err := store.Set(ctx, "dark-mode", "yes"); err != nil {
+		log.Fatal(err)
+	}
+	darkMode := mapstore.Bind(store, "dark-mode", mapstore.Bool(), false)
+	fmt.Println(darkMode.Load(), darkMode.Err())
+	fmt.Println(store.Status().Rejected)
+	// Output:
+	// false mapstore: value rejected: dark-mode: not a boolean
+	// [dark-mode]
+}
+
+func ExampleValue_Update() {
+	ctx := context.Background()
+	store := open("workers")
+	defer store.Close()
+
+	type assignments map[string][]string
+	workers := mapstore.Bind(store, "workers.yaml", mapstore.YAML[assignments](), assignments{})
+	if err := workers.Update(ctx, func(all assignments) (assignments, error) {
+		all["worker-1"] = append(all["worker-1"], "shard-7")
+		return all, nil
+	}); err != nil {
+		log.Fatal(err)
+	}
+	text, _ := store.Get("workers.yaml")
+	fmt.Print(text)
+	// Output:
+	// worker-1:
+	// - shard-7
+}
+
+// A struct of many keys, all from one version of the map.
+func ExampleDerive() {
+	ctx := context.Background()
+	store := open("upstream")
+	defer store.Close()
+	if _, err := store.Update(ctx, func(tx *mapstore.Tx) error {
+		tx.Set("address", "10.0.0.1")
+		tx.Set("retries", "many")
+		return nil
+	}); err != nil {
+		log.Fatal(err)
+	}
+
+	type upstream struct {
+		Address netip.Addr
+		Retries int
+	}
+	settings := mapstore.Derive(store, func(now *mapstore.Snapshot) (upstream, error) {
+		address, err1 := mapstore.Text[netip.Addr]().From(now, "address", netip.IPv6Loopback())
+		retries, err2 := mapstore.Int[int]().From(now, "retries", 3)
+		return upstream{address, retries}, errors.Join(err1, err2)
+	})
+	fmt.Println(settings.Load())
+	fmt.Println(settings.Err())
+	// Output:
+	// {10.0.0.1 3}
+	// mapstore: value rejected: (mapstore_test.upstream): retries: not an integer
+}
+
+// One's own codec is two functions.
+func ExampleCodec() {
+	ctx := context.Background()
+	store := open("codec")
+	defer store.Close()
+
+	date := mapstore.Codec[time.Time]{
+		Decode: func(text string) (time.Time, error) { return time.Parse(time.DateOnly, text) },
+		Encode: func(day time.Time) (string, error) { return day.Format(time.DateOnly), nil },
+	}
+	release := mapstore.Bind(store, "release", date, time.Time{})
+	if err := release.Set(ctx, time.Date(2026, 2, 1, 15, 4, 5, 0, time.UTC)); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(release.Load())
+	// Output: 2026-02-01 00:00:00 +0000 UTC
+}
