@@ -56,6 +56,23 @@
 // Change; nothing queues up, and nobody waits for a slow subscriber. When
 // writes stop, the last Change is the current state.
 //
+// # Typed values
+//
+// [Bind] follows one key as a T: it decodes each new text once, and
+// [Value.Load] costs two atomic loads. [Derive] does the same for a struct made
+// of many keys of one version. There are codecs for strings, booleans, integers,
+// floats, durations, quantities, text, JSON and YAML; one's own is two functions,
+// and [Codec.Validate] adds a check to any.
+//
+//	timeout := mapstore.Bind(store, "timeout", mapstore.Duration(), 30*time.Second)
+//	ctx, cancel := context.WithTimeout(ctx, timeout.Load())
+//
+// A value that is malformed or invalid is rejected: the last good one is served,
+// other keys are not concerned, and [Value.Err], [Status].Rejected and the log say
+// so without quoting it. A codec may fail, panic or block; it costs its own Value
+// only. What [Value.Set] and [Value.Update] write is decoded before it is sent,
+// so that nobody writes what cannot be read.
+//
 // # Deletion, recreation, rollback
 //
 // A ConfigMap that does not exist is an empty map; the first write creates it.

@@ -94,7 +94,9 @@ func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 }
 
 // Set writes value. When it returns nil, the write is durable, and Load returns
-// it or a newer one.
+// it or a newer one. Only if another writer's text came right behind it and is
+// rejected may Load still return what was good before both: the store may never
+// have seen the version in between.
 //
 // What value is encoded to is decoded before anything is sent, so that nobody
 // writes what cannot be read; and what Load then returns is what was decoded,
