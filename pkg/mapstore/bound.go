@@ -56,7 +56,7 @@ func newBound[T any](store *Store, name string, initial *state[T], same func(a, 
 func (b *bound[T]) follow(examine func(*Snapshot)) {
 	examine(b.store.current.Load())
 	b.store.bindings.add(b.states)
-	b.follower = b.store.current.Subscribe(func(_, now *Snapshot) { examine(now) }, watch.OnPanic(b.store.logPanic))
+	b.follower = b.store.current.Subscribe(func(_, now *Snapshot) { examine(now) }, watch.OnPanic(b.store.logPanic), watch.Named("value of "+b.name))
 }
 
 // isOld reports whether there is nothing to learn from a version any more.

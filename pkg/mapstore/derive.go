@@ -2,6 +2,7 @@ package mapstore
 
 import (
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -127,9 +128,9 @@ func (d *Derived[T]) derive(name string, now, last *Snapshot) finding[T] {
 
 // with returns s with the values that keys have in other.
 func (s *Snapshot) with(keys []string, other *Snapshot) *Snapshot {
-	data := make(map[string]string, len(s.data))
-	for key, value := range s.data {
-		data[key] = value
+	data := maps.Clone(s.data)
+	if data == nil {
+		data = make(map[string]string)
 	}
 	for _, key := range keys {
 		if value, ok := other.Get(key); ok {

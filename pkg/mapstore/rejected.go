@@ -53,7 +53,7 @@ func rejectedBy(name string, cause error) *RejectedError {
 func reasonsOf(err error) []string {
 	var known []string
 	for leaf := range leaves(err) {
-		switch leaf := leaf.(type) {
+		switch leaf := leaf.(type) { //nolint:errorlint // a leaf wraps nothing
 		case safeText:
 			known = append(known, string(leaf))
 		case *RejectedError:
@@ -73,7 +73,7 @@ func reasonsOf(err error) []string {
 func keysAtFault(err error) []string {
 	var keys []string
 	for leaf := range leaves(err) {
-		rejected, ok := leaf.(*RejectedError)
+		rejected, ok := leaf.(*RejectedError) //nolint:errorlint // a leaf wraps nothing
 		if !ok {
 			return nil
 		}

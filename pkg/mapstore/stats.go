@@ -38,10 +38,12 @@ type Stats struct {
 	// request is in flight are not among them.
 	Queued int
 
+	// Rejections are the new texts that a [Value] or [Derived] has rejected.
+	Rejections uint64
+
 	// Panics are those of callbacks.
 	Panics uint64
-	// Subscriptions that have not been stopped. Loops over Changes are not among
-	// them.
+	// Subscriptions are those of the store. Loops over Changes are not among them.
 	Subscriptions int
 	// Lag is that of the subscription that is furthest behind: see
 	// [watch.Subscription.Lag].
@@ -63,6 +65,7 @@ func (s *Store) Stats() Stats {
 		UnknownOutcomes: c.unknown.Load(),
 		Failures:        c.failures.Load(),
 		Queued:          c.queued(),
+		Rejections:      s.rejections.total.Load(),
 		Panics:          s.panics.Load(),
 	}
 	for _, subscription := range s.Subscriptions() {
@@ -72,6 +75,7 @@ func (s *Store) Stats() Stats {
 	return stats
 }
 
-// Subscriptions returns those that [Store.OnChange] has made and nobody has
-// stopped, in no order. Each is named after its function.
+// Subscriptions returns those that [Store.OnChange] has made, each named after its
+// function, and that of each [Value] and [Derived], named after the key or type,
+// in no order.
 func (s *Store) Subscriptions() []*watch.Subscription { return s.current.Subscriptions() }

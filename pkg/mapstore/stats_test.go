@@ -139,3 +139,17 @@ func TestStatsTellOfSubscriptions(t *testing.T) {
 		t.Errorf("%d subscriptions after Stop", got)
 	}
 }
+
+func TestStatsTellOfRejectedValues(t *testing.T) {
+	store := newCluster(t).store()
+	v := mapstore.Bind(store, "n", mapstore.Int[int](), 1)
+	defer v.Close()
+	set(t, store, "n", "x")
+	mapstore.Eventually(t, "the value is rejected", func() bool { return store.Stats().Rejections == 1 })
+	set(t, store, "other", "x")
+	set(t, store, "n", "y")
+	mapstore.Eventually(t, "the next is rejected", func() bool { return store.Stats().Rejections == 2 })
+	if all := store.Subscriptions(); len(all) != 1 || all[0].Name() != "value of n" {
+		t.Errorf("the subscriptions are %v, the first named %q", all, all[0].Name())
+	}
+}
