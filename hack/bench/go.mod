@@ -10,6 +10,7 @@ require (
 	github.com/unrolled/mapstore/v2 v2.0.0
 	github.com/unrolled/mapstore/v2/hack/kube v0.0.0
 	golang.org/x/sync v0.24.0
+	gonum.org/v1/gonum v0.16.0
 	gonum.org/v1/plot v0.17.0
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2
