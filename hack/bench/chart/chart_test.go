@@ -1,11 +1,22 @@
 package chart
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
+
+// plot widens an axis of one value, to below 0 if it is small. Ticks from there on would
+// be more than any memory holds.
+func TestAnAxisThatIsNotAboveZeroHasNoTicks(t *testing.T) {
+	for _, axis := range [][2]float64{{0, 2}, {-1, 1}, {1, math.Inf(1)}, {math.NaN(), 1}} {
+		if ticks := (decades{10}).Ticks(axis[0], axis[1]); len(ticks) > 0 {
+			t.Errorf("an axis from %v to %v has %d ticks", axis[0], axis[1], len(ticks))
+		}
+	}
+}
 
 // A chart is drawn or is an error, whatever the values are: a run of minutes
 // must not end in a panic over one of them.
@@ -26,6 +37,11 @@ func TestOddValuesAreDrawnOrAnError(t *testing.T) {
 		"bars":             {Bars{Bars: []Bar{{"a", 8.5, "8.5 ns", true}, {"b", 2_000_000, "2 ms", false}}}, true},
 		"equal bars":       {Bars{Bars: []Bar{{"a", 1, "1", true}, {"b", 1, "1", false}}}, true},
 		"an empty bar":     {Bars{Bars: []Bar{{"a", 0, "0", true}}}, false},
+		"a fit":            {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, 0.9, 1.1}, {100_000, 10, 5, 15}}}}}, true},
+		"a band below 0":   {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, -3, 5}, {10, 2, -3, 7}}}}}, true},
+		"a fit below 0":    {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, -1, -3, 1}, {10, 2, 1, 3}}}}}, false},
+		"no measurement":   {Fits{Series: []Fit{{"a", nil, []Banded{{1, 1, 1, 1}}}}}, true},
+		"no fit":           {Fits{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "c.svg")

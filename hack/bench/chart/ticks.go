@@ -14,6 +14,9 @@ type decades struct{ span float64 }
 // Ticks returns the ticks.
 func (d decades) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
+	if !(low > 0) || math.IsInf(high, 0) {
+		return nil // such an axis has no decade to begin with, or none to end with
+	}
 	for exponent := math.Floor(math.Log10(low)); exponent <= math.Ceil(math.Log10(high)); exponent++ {
 		for digit := 1.0; digit < 10; digit++ {
 			value := digit * math.Pow(10, exponent)
