@@ -55,6 +55,10 @@ bench: ## measures against targets and peers; docs/performance.md and its charts
 	@source hack/lib.sh; compile hack/bench -deps .
 	@go -C hack/bench run . -write ../../docs
 
+scale: ## measures what a map costs the cluster; docs/scale.md and its charts (5 min)
+	@source hack/lib.sh; compile hack/bench -deps .
+	@go -C hack/bench run . -scale -write ../../docs
+
 soak: ## keeps stores under load and outages for FOR=10m, and looks for what grows
 	@source hack/lib.sh; compile hack/e2e -deps ./soak
 	@go -C hack/e2e run ./soak -for $(or $(FOR),10m)

@@ -5,6 +5,7 @@
 //	go run . -write ../../docs             # also writes performance.md and charts there
 //	go run . -quick                        # everything, too short to mean much
 //	go run . -only reads,write             # some steps
+//	go run . -scale -write ../../docs      # what a map costs the cluster: scale.md and its charts
 //	go run . -only contention -stores 32 -writers 8 -for 10s -strategy mapstore
 //
 // The last form runs one load, as often as -count says, to compare strategies of
@@ -15,6 +16,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -32,11 +34,13 @@ import (
 	"github.com/unrolled/mapstore/v2/hack/bench/load"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
+	"github.com/unrolled/mapstore/v2/hack/bench/scale"
 )
 
 type flags struct {
 	write, only string
 	quick       bool
+	scale       bool
 	plan        load.Plan // one load instead of all, when it names a number of stores
 	count       int
 }
@@ -44,9 +48,10 @@ type flags struct {
 func main() {
 	testing.Init()
 	var f flags
-	flag.StringVar(&f.write, "write", "", "the folder to write performance.md and charts into")
+	flag.StringVar(&f.write, "write", "", "the folder to write performance.md, or scale.md, and charts into")
 	flag.StringVar(&f.only, "only", "", "the steps to run, with commas: "+strings.Join(stepNames(), ","))
 	flag.BoolVar(&f.quick, "quick", false, "so short that the figures mean little")
+	flag.BoolVar(&f.scale, "scale", false, "what a map costs the cluster instead: scale.md")
 	flag.IntVar(&f.plan.Stores, "stores", 0, "contention: run one load, with so many stores")
 	flag.IntVar(&f.plan.Writers, "writers", 8, "contention: writers in each store")
 	flag.DurationVar(&f.plan.For, "for", 10*time.Second, "contention: how long they write")
@@ -71,6 +76,9 @@ func run(ctx context.Context, f flags) (err error) {
 	if err != nil {
 		return err
 	}
+	if f.scale && (f.only != "" || f.plan.Stores > 0) {
+		return errors.New("-scale measures all of its own, and nothing else")
+	}
 	if f.write != "" && f.only != "" {
 		return fmt.Errorf("-write writes the whole report, -only %s measures a part of it", f.only)
 	}
@@ -87,6 +95,9 @@ func run(ctx context.Context, f flags) (err error) {
 	if f.plan.Stores > 0 {
 		return b.oneLoad(ctx, f.plan, f.count)
 	}
+	if f.scale {
+		return b.scale(ctx, f.write)
+	}
 	page, err := b.run(ctx, chosen)
 	if err != nil {
 		return err
@@ -102,6 +113,23 @@ func run(ctx context.Context, f flags) (err error) {
 		b.say("missed: %s: %s %s, target %s", target.What, target.Measured, target.Ratio, target.Goal)
 	}
 	return nil
+}
+
+// scale measures what a map costs the cluster, and writes it into a folder or prints it.
+func (b *bench) scale(ctx context.Context, dir string) error {
+	on, err := machine(ctx, b.Plane)
+	if err != nil {
+		return err
+	}
+	result, err := scale.Measure(ctx, b.Rig, b.quick, b.say)
+	if err != nil {
+		return err
+	}
+	result.Machine = on
+	if dir == "" {
+		return result.Markdown(os.Stdout)
+	}
+	return result.Write(dir)
 }
 
 // oneLoad runs one load several times, and prints what comes out.

@@ -104,8 +104,8 @@ type Trial struct {
 // Error returns by how much the prediction is off, as a share of what was measured.
 func (t Trial) Error() float64 { return t.Predicted/t.Y - 1 }
 
-// Inside reports whether what was measured is in the band.
-func (t Trial) Inside() bool { return math.Abs(t.Predicted-t.Y) <= t.Band }
+// Inside reports whether what was measured is in the band, but for rounding.
+func (t Trial) Inside() bool { return math.Abs(t.Predicted-t.Y) <= t.Band+1e-9*t.Y }
 
 // Try fits the samples that are not held out, and predicts the others.
 func Try(samples []Sample, heldOut func(Sample) bool) ([]Trial, error) {

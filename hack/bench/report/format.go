@@ -46,8 +46,10 @@ func Bytes(n float64) string {
 		return Count(n) + " B"
 	case n < 1_000_000:
 		return digits(n/1000) + " kB"
-	default:
+	case n < 1_000_000_000:
 		return digits(n/1_000_000) + " MB"
+	default:
+		return digits(n/1_000_000_000) + " GB"
 	}
 }
 

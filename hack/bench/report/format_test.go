@@ -19,6 +19,7 @@ func TestFormats(t *testing.T) {
 		{Count(1_234_567.6), "1,234,568"},
 		{Bytes(273), "273 B"},
 		{Bytes(1_140_000), "1.14 MB"},
+		{Bytes(1_040_000_000), "1.04 GB"},
 		{Percent(0), "0 %"},
 		{Percent(1), "100 %"},
 		{Percent(0.9999), "99.990 %"},

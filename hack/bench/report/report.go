@@ -79,7 +79,7 @@ func (r *Report) Markdown(w io.Writer) {
 		fmt.Fprintln(w, "\n**A quick run, to see that it works: its figures mean little.**")
 	}
 	fmt.Fprintf(w, "\n## Targets\n\n")
-	r.targets().markdown(w)
+	r.targets().Markdown(w)
 	for _, section := range r.Sections {
 		section.markdown(w)
 	}
@@ -132,13 +132,13 @@ func (s Section) markdown(w io.Writer) {
 		if t.Note != "" {
 			fmt.Fprintf(w, "%s\n\n", t.Note)
 		}
-		t.markdown(w)
+		t.Markdown(w)
 	}
 }
 
-// markdown writes a table whose first column is words and whose others are
+// Markdown writes a table whose first column is words and whose others are
 // mostly numbers.
-func (t Table) markdown(w io.Writer) {
+func (t Table) Markdown(w io.Writer) {
 	fmt.Fprintf(w, "| %s |\n|---|%s\n", strings.Join(t.Header, " | "), strings.Repeat("--:|", len(t.Header)-1))
 	for _, row := range t.Rows {
 		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))

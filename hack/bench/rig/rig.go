@@ -29,7 +29,8 @@ type Rig struct {
 
 // Start starts a control plane. It ends with Stop.
 func Start(ctx context.Context) (*Rig, error) {
-	plane, err := kube.Start(ctx, kube.Options{})
+	// The profiler collects etcd's garbage on demand, as the API server's does by default.
+	plane, err := kube.Start(ctx, kube.Options{EtcdArgs: []string{"--enable-pprof"}})
 	if err != nil {
 		return nil, err
 	}
