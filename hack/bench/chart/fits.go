@@ -65,7 +65,7 @@ func (f Fits) plot() (*plot.Plot, vg.Length, error) {
 		}
 		r, g, b, _ := c.RGBA()
 		band.Color = color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 50} //nolint:gosec // 16 bits to 8
-		band.LineStyle.Width = 0
+		band.Width = 0
 		model, err := plotter.NewLine(line)
 		if err != nil {
 			return nil, 0, err

@@ -64,7 +64,8 @@ func TestTheErrorsAreThoseOfTheTextbook(t *testing.T) {
 	a, b := (sxx*sy-sx*sxy)/d, (s*sxy-sx*sy)/d
 	variance := 0.0 // one degree of freedom
 	for i := range y {
-		variance += math.Pow((y[i]-a-b*x[i])/y[i], 2)
+		off := (y[i] - a - b*x[i]) / y[i]
+		variance += off * off
 	}
 	gotA, errorA := m.Coefficient(0)
 	gotB, errorB := m.Coefficient(1)

@@ -66,14 +66,14 @@ func (r *Result) Markdown(w io.Writer) error {
 func (m *models) charts() map[string]chart.Picture {
 	return map[string]chart.Picture{
 		"scale-cpu.svg": chart.Fits{
-			Title: "API server's CPU for one change: measured, model and its 95 % band",
-			X:     "watchers, each with a connection of its own", Y: "CPU a change, ms",
-			Series: fits(m.cpu, " of values", 1000),
+			Title: "API server's CPU for one change, model with 95 % band",
+			X:     "watchers, each with a connection of its own", Y: "CPU a change, s",
+			Series: fits(m.cpu, " of values", 1),
 		},
 		"scale-memory.svg": chart.Fits{
-			Title: "API server's memory: measured, model and its 95 % band",
-			X:     "watchers, nobody writing", Y: "heap and stacks, MB",
-			Series: fits(m.memory, "", 1e-6),
+			Title: "API server's memory, model with 95 % band",
+			X:     "watchers, nobody writing", Y: "heap and stacks, GB",
+			Series: fits(m.memory, "", 1e-9),
 		},
 	}
 }

@@ -43,8 +43,8 @@ func full() plan {
 	return plan{
 		series: []Series{
 			{Keys: 10, ValueBytes: 100, Alone: 200, Watchers: all, Hold: time.Minute},
-			{Keys: 32, ValueBytes: 1000, Alone: 200, Watchers: all},
-			{Keys: 1000, ValueBytes: 1000, Alone: 60, Watchers: all},
+			{Keys: 32, ValueBytes: 1000, Alone: 100, Watchers: all},
+			{Keys: 1000, ValueBytes: 1000, Alone: 40, Watchers: all},
 			{Keys: 200, ValueBytes: 1000, Alone: 90, Watchers: []int{30, 300}, Check: true},
 			{Keys: 10, ValueBytes: 100, Shared: true, Watchers: all},
 			{Keys: 32, ValueBytes: 1000, Shared: true, Watchers: all},
@@ -54,7 +54,7 @@ func full() plan {
 			{Keys: 1000, ValueBytes: 1000, JSON: true, Watchers: []int{100}},
 		},
 		restart: true, window: time.Second, writing: 3 * time.Second,
-		traffic: 1_000_000_000, most: 100, least: 2, reconnect: 100,
+		traffic: 500_000_000, most: 100, least: 2, reconnect: 100,
 	}
 }
 

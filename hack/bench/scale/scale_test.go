@@ -93,7 +93,7 @@ func TestAServerThatFollowsNoLineShows(t *testing.T) {
 		t.Fatal(err)
 	}
 	off := m.cpu[0].trial.Error()
-	if text := pageOf(t, r); off > -0.5 || !strings.Contains(text, fmt.Sprintf("| %+.0f %%", 100*off)) {
+	if text := pageOf(t, r); off > -0.5 || strings.Contains(text, "is up to 0") || !strings.Contains(text, fmt.Sprintf("| %+.0f %%", 100*off)) {
 		t.Errorf("a square of the watchers, predicted %.2f off, does not show as a large error:\n%s", off, text)
 	}
 }
@@ -114,7 +114,7 @@ func TestARowSendsABoundedAmount(t *testing.T) {
 		for _, s := range p.series {
 			for _, w := range s.Watchers {
 				n := p.changes(s, w)
-				if sent := n * s.Bytes() * w; n < p.least || n > p.most || sent > 2*p.traffic {
+				if sent := n * s.Bytes() * w; n < p.least || n > p.most || sent > 2_000_000_000 {
 					t.Errorf("%s, %d watchers: %d changes are %d bytes", s, w, n, sent)
 				}
 				if w > maxCrowd/2 {
@@ -126,7 +126,7 @@ func TestARowSendsABoundedAmount(t *testing.T) {
 }
 
 func TestMetricsWithLabelsAreLeftOut(t *testing.T) {
-	m := parseMetrics([]byte("# HELP a b\n# TYPE a counter\na 1.5e+03\nb{c=\"d e\"} 7\nc NaNs\nd 2\n"))
+	m := parseMetrics([]byte("# HELP a b\n# TYPE a counter\na 1.5e+03\nb{c=\"d\"} 7\ne{f=\"g h\"} 8\nc NaNs\nd 2\n"))
 	if len(m) != 2 || m["a"] != 1500 || m["d"] != 2 {
 		t.Errorf("metrics: %v", m)
 	}

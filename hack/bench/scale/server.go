@@ -116,7 +116,7 @@ func (s *server) collected(ctx context.Context) (metrics, error) {
 // for anything. After a start it first waits until that no longer falls.
 func (s *server) idle(ctx context.Context, window time.Duration) (float64, error) {
 	var shares []float64
-	for range 20 {
+	for range 8 {
 		before, err := s.metrics(ctx)
 		if err != nil {
 			return 0, err
@@ -148,7 +148,7 @@ func (s *server) get(ctx context.Context, path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing to be done
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("scale: %s: %s", path, response.Status)
 	}

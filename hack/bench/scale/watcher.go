@@ -52,7 +52,7 @@ func (w *watcher) open(ctx context.Context, revision string) error {
 // follow notes each event until the request ends.
 func (w *watcher) follow(ctx context.Context, body io.ReadCloser, closed chan<- struct{}) {
 	defer close(closed)
-	defer body.Close() //nolint:errcheck // nothing to be done
+	defer body.Close()
 	frames := &frameReader{bufio.NewReader(body), w.accept == asJSON}
 	for {
 		kind, err := frames.next()
@@ -88,7 +88,7 @@ func (w *watcher) get(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing to be done
+	defer response.Body.Close()
 	_, err = io.Copy(io.Discard, response.Body)
 	return err
 }
