@@ -28,20 +28,21 @@ func TestOddValuesAreDrawnOrAnError(t *testing.T) {
 		picture Picture
 		ok      bool
 	}{
-		"one point":        {line(Point{1, 1}), true},
-		"a level line":     {line(Point{1, 0.001}, Point{1000, 0.001}), true},
-		"six decades":      {line(Point{1, 0.001}, Point{10_000, 1000}), true},
-		"nothing on a log": {line(Point{1, 0}), false},
-		"below 0 on a log": {line(Point{-1, 1}), false},
-		"a linear chart":   {Lines{Series: []Series{{Name: "a", Points: []Point{{0, 0}, {1, -1}}}}}, true},
-		"bars":             {Bars{Bars: []Bar{{"a", 8.5, "8.5 ns", true}, {"b", 2_000_000, "2 ms", false}}}, true},
-		"equal bars":       {Bars{Bars: []Bar{{"a", 1, "1", true}, {"b", 1, "1", false}}}, true},
-		"an empty bar":     {Bars{Bars: []Bar{{"a", 0, "0", true}}}, false},
-		"a fit":            {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, 0.9, 1.1}, {100_000, 10, 5, 15}}}}}, true},
-		"a band below 0":   {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, -3, 5}, {10, 2, -3, 7}}}}}, true},
-		"a fit below 0":    {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, -1, -3, 1}, {10, 2, 1, 3}}}}}, false},
-		"no measurement":   {Fits{Series: []Fit{{"a", nil, []Banded{{1, 1, 1, 1}}}}}, true},
-		"no fit":           {Fits{}, false},
+		"one point":         {line(Point{1, 1}), true},
+		"a level line":      {line(Point{1, 0.001}, Point{1000, 0.001}), true},
+		"six decades":       {line(Point{1, 0.001}, Point{10_000, 1000}), true},
+		"nothing on a log":  {line(Point{1, 0}), false},
+		"below 0 on a log":  {line(Point{-1, 1}), false},
+		"a linear chart":    {Lines{Series: []Series{{Name: "a", Points: []Point{{0, 0}, {1, -1}}}}}, true},
+		"bars":              {Bars{Bars: []Bar{{"a", 8.5, "8.5 ns", true}, {"b", 2_000_000, "2 ms", false}}}, true},
+		"equal bars":        {Bars{Bars: []Bar{{"a", 1, "1", true}, {"b", 1, "1", false}}}, true},
+		"an empty bar":      {Bars{Bars: []Bar{{"a", 0, "0", true}}}, false},
+		"a fit":             {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, 0.9, 1.1}, {100_000, 10, 5, 15}}}}}, true},
+		"a band below 0":    {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, -3, 5}, {10, 2, -3, 7}}}}}, true},
+		"a fit below 0":     {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, -1, -3, 1}, {10, 2, 1, 3}}}}}, false},
+		"no measurement":    {Fits{Series: []Fit{{"a", nil, []Banded{{1, 1, 1, 1}}}}}, true},
+		"measurements only": {Fits{Series: []Fit{{"a", []Point{{1, 1}, {10, 2}}, nil}}}, true},
+		"no fit":            {Fits{}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "c.svg")

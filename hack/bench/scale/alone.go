@@ -9,6 +9,10 @@ import (
 // the API server and etcd keep of it.
 func (w *writer) alone(ctx context.Context) error {
 	w.say("    nobody watches, %d changes", w.Alone)
+	// etcd gives back the pages of what was before when next it commits.
+	if _, err := w.change(ctx); err != nil {
+		return err
+	}
 	idle, etcdIdle, err := w.both(ctx)
 	if err != nil {
 		return err

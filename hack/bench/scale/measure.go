@@ -64,8 +64,10 @@ func (m *meter) measure(ctx context.Context, s Series) (err error) {
 			return err
 		}
 	}
-	if m.apiServer, m.etcd, err = newServers(ctx, m.Rig); err != nil {
-		return err
+	if m.restart || m.apiServer == nil {
+		if m.apiServer, m.etcd, err = newServers(ctx, m.Rig); err != nil {
+			return err
+		}
 	}
 	if err := m.Create(ctx, mapName, 0, 0); err != nil {
 		return err

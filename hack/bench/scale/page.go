@@ -91,6 +91,9 @@ func fits(lines []line, suffix string, unit float64) []chart.Fit {
 		for exponent := 0.0; exponent <= 5; exponent += 0.125 {
 			x := math.Pow(10, exponent)
 			y, band := l.model.At(1, x)
+			if y <= 0 {
+				continue // nor anything below it, where noise has put the line
+			}
 			f.Model = append(f.Model, chart.Banded{X: x, Y: y * unit, Low: (y - band) * unit, High: (y + band) * unit})
 		}
 		all = append(all, f)

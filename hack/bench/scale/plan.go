@@ -66,7 +66,7 @@ func quick() plan {
 			{Keys: 10, ValueBytes: 100, Alone: 20, Watchers: few, Hold: 100 * time.Millisecond},
 			{Keys: 32, ValueBytes: 1000, Alone: 10, Watchers: few},
 			{Keys: 1000, ValueBytes: 1000, Alone: 3, Watchers: few},
-			{Keys: 200, ValueBytes: 1000, Alone: 3, Watchers: []int{4}, Check: true},
+			{Keys: 200, ValueBytes: 1000, Alone: 10, Watchers: []int{4}, Check: true},
 			{Keys: 10, ValueBytes: 100, Shared: true, Watchers: few},
 			{Keys: 10, ValueBytes: 100, JSON: true, Watchers: []int{4}},
 			{Keys: 1000, ValueBytes: 1000, JSON: true, Watchers: []int{4}},

@@ -2,11 +2,14 @@ package scale
 
 import (
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/load"
+	"github.com/unrolled/mapstore/v2/hack/bench/model"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 )
 
@@ -95,6 +98,30 @@ func TestAServerThatFollowsNoLineShows(t *testing.T) {
 	off := m.cpu[0].trial.Error()
 	if text := pageOf(t, r); off > -0.5 || strings.Contains(text, "is up to 0") || !strings.Contains(text, fmt.Sprintf("| %+.0f %%", 100*off)) {
 		t.Errorf("a square of the watchers, predicted %.2f off, does not show as a large error:\n%s", off, text)
+	}
+}
+
+// Noise can fit a line that begins below 0. It is drawn from where it is above, as a
+// run of minutes must not end in an error over it.
+func TestALineThatBeginsBelowZeroIsDrawn(t *testing.T) {
+	r := madeUp(linear)
+	m, err := r.models()
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.cpu[0].model, err = model.Fit([]model.Sample{
+		{Terms: []float64{1, 2}, Y: 0.001}, {Terms: []float64{1, 3}, Y: 0.003}, {Terms: []float64{1, 4}, Y: 0.005},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if y, _ := m.cpu[0].model.At(1, 1); y >= 0 {
+		t.Fatalf("the line is %v at 1", y)
+	}
+	for file, picture := range m.charts() {
+		if err := chart.WriteSVG(filepath.Join(t.TempDir(), file), picture); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
