@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
-	"github.com/unrolled/mapstore/v2/pkg/mapstore/internal/memapi"
+	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 )
 
 // What is guarded here are counts, which no busy machine changes. How long

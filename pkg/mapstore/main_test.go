@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/leak"
+	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
-	"github.com/unrolled/mapstore/v2/pkg/mapstore/internal/memapi"
 )
 
 // TestMain lets the examples open stores as a program would: from a kubeconfig
