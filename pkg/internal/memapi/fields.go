@@ -1,0 +1,59 @@
+package memapi
+
+import (
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/managedfields"
+	"k8s.io/client-go/kubernetes/scheme"
+)
+
+// fieldManager is the machinery by which a real server knows who manages which
+// field. It deduces the schema from the objects, which for a ConfigMap comes to
+// the same but for two lists in its metadata, finalizers and owner references:
+// each has one manager as a whole.
+var fieldManager = sync.OnceValues(func() (*managedfields.FieldManager, error) {
+	return managedfields.NewDefaultFieldManager(managedfields.NewDeducedTypeConverter(),
+		scheme.Scheme, noDefaults{}, scheme.Scheme, kind, kind.GroupVersion(), "", nil)
+})
+
+type noDefaults struct{}
+
+func (noDefaults) Default(runtime.Object) {}
+
+// track returns object, which is to replace current, with its managed fields.
+func track(current, object *corev1.ConfigMap, manager string) (*corev1.ConfigMap, error) {
+	fields, err := fieldManager()
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	tracked, err := fields.Update(named(current), named(object), manager)
+	if err != nil {
+		return nil, apierrors.NewBadRequest(err.Error())
+	}
+	return tracked.(*corev1.ConfigMap), nil
+}
+
+// apply returns what becomes of current when the manager applies the patch: a
+// conflict, unless forced, where it sets what others manage.
+func apply(current *corev1.ConfigMap, patch *unstructured.Unstructured, manager string, force bool) (*corev1.ConfigMap, error) {
+	fields, err := fieldManager()
+	if err != nil {
+		return nil, apierrors.NewInternalError(err)
+	}
+	applied, err := fields.Apply(named(current), patch, manager, force)
+	if err != nil {
+		return nil, err
+	}
+	return applied.(*corev1.ConfigMap), nil
+}
+
+// named returns a copy with its kind, which the machinery needs.
+func named(object *corev1.ConfigMap) *corev1.ConfigMap {
+	object = object.DeepCopy()
+	object.SetGroupVersionKind(kind)
+	return object
+}

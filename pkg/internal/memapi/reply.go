@@ -1,0 +1,56 @@
+package memapi
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Answers are always JSON. Clients that would rather have protobuf say so, and
+// take what the Content-Type names.
+
+// typed returns the object with its kind, which is not kept with it.
+func typed(object any) any {
+	switch o := object.(type) {
+	case *corev1.ConfigMap:
+		named := *o
+		named.APIVersion, named.Kind = "v1", "ConfigMap"
+		return &named
+	case *corev1.ConfigMapList:
+		o.APIVersion, o.Kind = "v1", "ConfigMapList"
+	case *authorizationv1.SelfSubjectAccessReview:
+		o.APIVersion, o.Kind = authorizationv1.SchemeGroupVersion.String(), "SelfSubjectAccessReview"
+	case *metav1.Status:
+		o.APIVersion, o.Kind = "v1", "Status"
+	}
+	return object
+}
+
+func reply(w http.ResponseWriter, code int, object any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(typed(object)) // whoever no longer reads is gone
+}
+
+func replyError(w http.ResponseWriter, err error) {
+	status := StatusOf(err)
+	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(int(status.Details.RetryAfterSeconds)))
+	}
+	reply(w, int(status.Code), &status)
+}
+
+// StatusOf returns how a server tells a client of an error.
+func StatusOf(err error) metav1.Status {
+	var known apierrors.APIStatus
+	if errors.As(err, &known) {
+		return known.Status()
+	}
+	return apierrors.NewInternalError(err).Status()
+}
