@@ -41,8 +41,8 @@ func (c Control) authorizeFor(req *request, verb string) error {
 	if !c.denies(verb) {
 		return nil
 	}
-	return apierrors.NewForbidden(resource, req.key.Name, fmt.Errorf(
-		"User %q cannot %s resource %q in API group %q in the namespace %q", "test", verb, resource.Resource, "", req.key.Namespace)) //nolint:staticcheck // as a server says it
+	return apierrors.NewForbidden(resource, req.key.Name, fmt.Errorf( //nolint:staticcheck // as a server says it
+		"User %q cannot %s resource %q in API group %q in the namespace %q", "test", verb, resource.Resource, "", req.key.Namespace))
 }
 
 // expired is what ends a watch that asks for what the server no longer knows.

@@ -43,7 +43,7 @@ func parseRevision(text string) (int, error) {
 	if err != nil {
 		return 0, apierrors.NewBadRequest(fmt.Sprintf("resourceVersion: invalid value: %q", text))
 	}
-	return int(revision) - firstRevision, nil //nolint:gosec // of 63 bits
+	return int(revision) - firstRevision, nil
 }
 
 func keyOf(object *corev1.ConfigMap) types.NamespacedName {

@@ -46,7 +46,7 @@ func stamp(object *corev1.ConfigMap) {
 	object.UID = uuid.NewUUID()
 	object.CreationTimestamp = metav1.NewTime(time.Now().Truncate(time.Second).UTC())
 	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = nil, nil
-	object.Generation, object.SelfLink = 0, ""
+	object.Generation = 0
 }
 
 // adopt gives the object the place that the request's path names.
@@ -93,7 +93,7 @@ func precondition(seen, current *corev1.ConfigMap) error {
 // settleMeta keeps what an update cannot change.
 func settleMeta(object, current *corev1.ConfigMap) {
 	object.UID, object.ResourceVersion = current.UID, current.ResourceVersion
-	object.CreationTimestamp, object.Generation, object.SelfLink = current.CreationTimestamp, current.Generation, current.SelfLink
+	object.CreationTimestamp, object.Generation = current.CreationTimestamp, current.Generation
 	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = current.DeletionTimestamp, current.DeletionGracePeriodSeconds
 }
 

@@ -1,0 +1,162 @@
+package mapstoretest
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// An API is a way to an API server in memory. It is empty at first. All methods
+// may be called from any goroutine, but those that can fail the test only from
+// that of the test, as t.Fatal.
+type API struct {
+	t       testing.TB
+	cluster *cluster
+	link    *link
+}
+
+// A cluster is an API server and the ways to it.
+type cluster struct {
+	server  memapi.Server
+	outside wire // past all faults
+
+	mu    sync.Mutex // protects links
+	links []*link
+}
+
+// NewAPI starts an API server that ends with the test: then all requests and
+// watches end, too.
+func NewAPI(t testing.TB) *API {
+	t.Helper()
+	c := &cluster{}
+	c.outside.handler = &c.server
+	t.Cleanup(c.outside.handlers.Wait)
+	return newAPI(t, c)
+}
+
+// Peer returns another way to the same API server, as another process has it:
+// what fails on one does not on the other.
+func (a *API) Peer() *API {
+	a.t.Helper()
+	return newAPI(a.t, a.cluster)
+}
+
+func newAPI(t testing.TB, c *cluster) *API {
+	t.Helper()
+	wire := &wire{handler: &c.server}
+	link := newLink(wire)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.links = append(c.links, link)
+	t.Cleanup(func() {
+		link.close()
+		wire.handlers.Wait()
+	})
+	return &API{t: t, cluster: c, link: link}
+}
+
+// Config returns how to reach the API server, without a limit of requests. It is
+// the caller's: change it, or wrap its transport.
+func (a *API) Config() *rest.Config {
+	return &rest.Config{Host: "http://mapstoretest.invalid", Transport: a.link, QPS: -1}
+}
+
+// Client returns a new client for the API server, without a limit of requests.
+func (a *API) Client() *kubernetes.Clientset {
+	a.t.Helper()
+	return newClient(a.t, a.Config())
+}
+
+func newClient(t testing.TB, config *rest.Config) *kubernetes.Clientset {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatalf("mapstoretest: %v", err)
+	}
+	return client
+}
+
+// syncTimeout is how long Open waits for a store. It is time enough for a machine
+// under load: what fails in a test that has told it to need not wait for it.
+const syncTimeout = 20 * time.Second
+
+// Open runs a store for the ConfigMap name, in opts.Namespace or else in
+// "default", and waits for its first sync. The store is closed at the end of t,
+// which may be that of a subtest.
+func (a *API) Open(t testing.TB, name string, opts mapstore.Options) *mapstore.Store {
+	t.Helper()
+	store := a.Start(t, name, opts)
+	ctx, cancel := context.WithTimeout(context.Background(), syncTimeout)
+	defer cancel()
+	if err := store.WaitForSync(ctx); err != nil {
+		t.Fatalf("mapstoretest: %v", err)
+	}
+	return store
+}
+
+// Start is Open without the wait, for what happens until the first sync.
+func (a *API) Start(t testing.TB, name string, opts mapstore.Options) *mapstore.Store {
+	t.Helper()
+	return start(t, newClient(t, a.Config()), name, opts)
+}
+
+func start(t testing.TB, client kubernetes.Interface, name string, opts mapstore.Options) *mapstore.Store {
+	t.Helper()
+	namespace := opts.Namespace
+	if namespace == "" {
+		namespace = "default"
+	}
+	store, err := mapstore.New(client, namespace, name, opts)
+	if err != nil {
+		t.Fatalf("mapstoretest: %v", err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := store.Start(context.Background()); err != nil {
+			t.Errorf("mapstoretest: Start: %v", err)
+		}
+	}()
+	t.Cleanup(func() {
+		store.Close()
+		<-ended
+	})
+	return store
+}
+
+// NewStore returns a running store with these values, for tests in which nothing
+// else happens to it. It is closed at the end of t.
+func NewStore(t testing.TB, values map[string]string) *mapstore.Store {
+	t.Helper()
+	api := NewAPI(t)
+	api.ConfigMap("default", "settings").Put(values)
+	return api.Open(t, "settings", mapstore.Options{})
+}
+
+// Rewind makes the cluster what it was at revision, as a restore from a backup
+// does: what was committed since is forgotten, its revisions are used anew, and
+// all connections break. The test fails if there was no such revision, or if it
+// was before a Compact.
+func (a *API) Rewind(revision string) {
+	a.t.Helper()
+	if !a.cluster.server.Rewind(revision) {
+		a.t.Fatalf("mapstoretest: there is no revision %q to go back to", revision)
+	}
+	a.cluster.mu.Lock()
+	defer a.cluster.mu.Unlock()
+	for _, link := range a.cluster.links {
+		link.breakStreams()
+	}
+}
+
+// Compact makes the API server forget its history, as a real one does after some
+// minutes: a watch that begins before now meets 410 Gone. Those that are open go
+// on.
+func (a *API) Compact() { a.cluster.server.Compact() }

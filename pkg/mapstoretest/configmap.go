@@ -1,0 +1,140 @@
+package mapstoretest
+
+import (
+	"context"
+	"maps"
+	"testing"
+	"unicode/utf8"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	clientv1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+)
+
+// A ConfigMap is one map as others in the cluster see it and write it: people
+// with kubectl, or another program. Its requests go past all faults. What the API
+// server refuses fails the test.
+type ConfigMap struct {
+	t    testing.TB
+	name string
+	maps clientv1.ConfigMapInterface
+}
+
+// ConfigMap returns the map of that name, which need not exist.
+func (a *API) ConfigMap(namespace, name string) *ConfigMap {
+	a.t.Helper()
+	config := &rest.Config{Host: "http://mapstoretest.invalid", Transport: &a.cluster.outside, QPS: -1, UserAgent: "kubectl-edit"}
+	return outsider(a.t, config, namespace, name)
+}
+
+func outsider(t testing.TB, config *rest.Config, namespace, name string) *ConfigMap {
+	t.Helper()
+	client, err := clientv1.NewForConfig(config)
+	if err != nil {
+		t.Fatalf("mapstoretest: %v", err)
+	}
+	return &ConfigMap{t: t, name: name, maps: client.ConfigMaps(namespace)}
+}
+
+// Get returns the object, or nil if there is none.
+func (m *ConfigMap) Get() *corev1.ConfigMap {
+	m.t.Helper()
+	object, err := m.maps.Get(context.Background(), m.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	m.check(err)
+	return object
+}
+
+// Values returns what the map holds, under data and binaryData: nothing if there
+// is no map.
+func (m *ConfigMap) Values() map[string]string {
+	m.t.Helper()
+	values := make(map[string]string)
+	if object := m.Get(); object != nil {
+		maps.Copy(values, object.Data)
+		for key, value := range object.BinaryData {
+			values[key] = string(value)
+		}
+	}
+	return values
+}
+
+// Set sets one key, and creates the map if there is none.
+func (m *ConfigMap) Set(key, value string) *corev1.ConfigMap {
+	m.t.Helper()
+	return m.Edit(func(object *corev1.ConfigMap) { put(object, key, value) })
+}
+
+// Put makes these the values of the map, and creates it if there is none.
+func (m *ConfigMap) Put(values map[string]string) *corev1.ConfigMap {
+	m.t.Helper()
+	return m.Edit(func(object *corev1.ConfigMap) {
+		object.Data, object.BinaryData = nil, nil
+		for key, value := range values {
+			put(object, key, value)
+		}
+	})
+}
+
+// put stores text under data and anything else under binaryData, as a store does.
+func put(object *corev1.ConfigMap, key, value string) {
+	delete(object.Data, key)
+	delete(object.BinaryData, key)
+	if !utf8.ValidString(value) {
+		if object.BinaryData == nil {
+			object.BinaryData = make(map[string][]byte)
+		}
+		object.BinaryData[key] = []byte(value)
+		return
+	}
+	if object.Data == nil {
+		object.Data = make(map[string]string)
+	}
+	object.Data[key] = value
+}
+
+// Edit changes anything of the object, as kubectl edit does, and creates it if
+// there is none. It returns what the API server has stored. The function runs
+// again when somebody else writes in between.
+func (m *ConfigMap) Edit(change func(*corev1.ConfigMap)) *corev1.ConfigMap {
+	m.t.Helper()
+	for {
+		object := m.Get()
+		absent := object == nil
+		if absent {
+			object = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: m.name}}
+		}
+		change(object)
+		var err error
+		if absent {
+			object, err = m.maps.Create(context.Background(), object, metav1.CreateOptions{})
+		} else {
+			object, err = m.maps.Update(context.Background(), object, metav1.UpdateOptions{})
+		}
+		if apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) || !absent && apierrors.IsNotFound(err) {
+			continue
+		}
+		m.check(err)
+		return object
+	}
+}
+
+// Delete deletes the map. It is no error if there is none.
+func (m *ConfigMap) Delete() {
+	m.t.Helper()
+	err := m.maps.Delete(context.Background(), m.name, metav1.DeleteOptions{})
+	if !apierrors.IsNotFound(err) {
+		m.check(err)
+	}
+}
+
+func (m *ConfigMap) check(err error) {
+	m.t.Helper()
+	if err != nil {
+		m.t.Fatalf("mapstoretest: ConfigMap %s: %v", m.name, err)
+	}
+}
