@@ -25,6 +25,12 @@ func newLink(next http.RoundTripper) *link {
 	return &link{next: next, streams: make(map[*stream]struct{}), expire: make(chan struct{})}
 }
 
+// through puts the link in front of another way, before it is used.
+func (l *link) through(next http.RoundTripper) http.RoundTripper {
+	l.next = next
+	return l
+}
+
 // RoundTrip lets the request meet the latest failure that is meant for it.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	verb := verbOf(r)

@@ -34,7 +34,7 @@ func track(current, object *corev1.ConfigMap, manager string) (*corev1.ConfigMap
 	if err != nil {
 		return nil, apierrors.NewBadRequest(err.Error())
 	}
-	return tracked.(*corev1.ConfigMap), nil
+	return inSeconds(tracked.(*corev1.ConfigMap)), nil
 }
 
 // apply returns what becomes of current when the manager applies the patch: a
@@ -48,7 +48,18 @@ func apply(current *corev1.ConfigMap, patch *unstructured.Unstructured, manager 
 	if err != nil {
 		return nil, err
 	}
-	return applied.(*corev1.ConfigMap), nil
+	return inSeconds(applied.(*corev1.ConfigMap)), nil
+}
+
+// inSeconds makes the times what is left of them when a client has read them, so
+// that they are the same when it writes the object back.
+func inSeconds(object *corev1.ConfigMap) *corev1.ConfigMap {
+	for _, entry := range object.ManagedFields {
+		if entry.Time != nil {
+			*entry.Time = entry.Time.Rfc3339Copy()
+		}
+	}
+	return object
 }
 
 // named returns a copy with its kind, which the machinery needs.

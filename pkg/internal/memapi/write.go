@@ -3,7 +3,6 @@ package memapi
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -44,10 +43,13 @@ func (s *Server) createLocked(req *request) (*corev1.ConfigMap, error) {
 // stamp gives a new object what tells it from others of its name.
 func stamp(object *corev1.ConfigMap) {
 	object.UID = uuid.NewUUID()
-	object.CreationTimestamp = metav1.NewTime(time.Now().Truncate(time.Second).UTC())
+	object.CreationTimestamp = now()
 	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = nil, nil
 	object.Generation = 0
 }
+
+// now is the time as objects have it, in whole seconds.
+func now() metav1.Time { return new(metav1.Now()).Rfc3339Copy() }
 
 // adopt gives the object the place that the request's path names.
 func adopt(object *corev1.ConfigMap, key types.NamespacedName) error {
@@ -144,14 +146,17 @@ func (s *Server) deleteLocked(req *request, current *corev1.ConfigMap) (any, err
 			return nil, err
 		}
 	}
-	object := current.DeepCopy()
-	if len(current.Finalizers) > 0 {
-		if current.DeletionTimestamp == nil {
-			object.DeletionTimestamp, object.DeletionGracePeriodSeconds = new(metav1.NewTime(time.Now().Truncate(time.Second).UTC())), new(int64(0))
+	object, dry := current.DeepCopy(), req.dryRun() || len(options.DryRun) > 0
+	switch {
+	case len(current.Finalizers) > 0 && current.DeletionTimestamp != nil:
+		return current, nil
+	case len(current.Finalizers) > 0:
+		object.DeletionTimestamp, object.DeletionGracePeriodSeconds = new(now()), new(int64(0))
+		if !dry {
+			s.log.commitLocked(apiwatch.Modified, object)
 		}
-		return s.storeLocked(req, object, current)
-	}
-	if !req.dryRun() && len(options.DryRun) == 0 {
+		return object, nil
+	case !dry:
 		s.log.commitLocked(apiwatch.Deleted, object)
 	}
 	return &metav1.Status{

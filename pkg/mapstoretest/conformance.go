@@ -1,0 +1,141 @@
+package mapstoretest
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	clientv1 "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// A Cluster is what [Conformance] runs on.
+type Cluster struct {
+	// Config reaches an API server, as a user who may do everything with
+	// ConfigMaps in Namespace. It is used with a limit of requests lifted.
+	Config *rest.Config
+
+	// Namespace exists, and nobody else writes to it.
+	Namespace string
+}
+
+// Conformance tests that an API server treats ConfigMaps as a store needs it, and
+// that stores keep their promises on it. Each property is a subtest, which calls
+// newCluster once, and may create and delete any ConfigMap in its namespace. All
+// can share one API server, each with a namespace of its own.
+//
+// The server in memory passes it, and kube-apiserver. Run it on whatever else
+// serves the Kubernetes API, such as k3s on kine, before a store relies on it:
+//
+//	func TestConformance(t *testing.T) {
+//		mapstoretest.Conformance(t, func(t *testing.T) mapstoretest.Cluster {
+//			return mapstoretest.Cluster{Config: config, Namespace: newNamespace(t)}
+//		})
+//	}
+//
+// It does not cover what takes the server's cooperation or minutes: outages,
+// durability, compaction, bookmarks, rights.
+func Conformance(t *testing.T, newCluster func(t *testing.T) Cluster) {
+	for _, p := range slices.Concat(objectProperties, limitProperties, patchProperties, watchProperties,
+		promiseProperties, outcomeProperties, changeProperties) {
+		t.Run(p.name, func(t *testing.T) {
+			p.hold(newSuite(t, newCluster(t)))
+		})
+	}
+}
+
+// A property is what one subtest shows. Its name states it.
+type property struct {
+	name string
+	hold func(*suite)
+}
+
+// A suite is one subtest at work.
+type suite struct {
+	*testing.T
+	cluster Cluster
+	client  *kubernetes.Clientset
+	maps    clientv1.ConfigMapInterface
+	outside *ConfigMap // the map that stores are for, as others see it
+}
+
+const suiteMap = "conformance"
+
+func newSuite(t *testing.T, cluster Cluster) *suite {
+	t.Helper()
+	s := &suite{T: t, cluster: cluster}
+	s.client = newClient(t, s.config())
+	s.maps = s.client.CoreV1().ConfigMaps(cluster.Namespace)
+	s.outside = outsider(t, s.config(), cluster.Namespace, suiteMap)
+	return s
+}
+
+func (s *suite) config() *rest.Config {
+	config := rest.CopyConfig(s.cluster.Config)
+	config.QPS = -1
+	return config
+}
+
+// limit bounds whatever a property waits for.
+const limit = 20 * time.Second
+
+func (s *suite) within() context.Context {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), limit)
+	s.Cleanup(cancel)
+	return ctx
+}
+
+// store runs a store with a client of its own, as another process would have.
+func (s *suite) store() *mapstore.Store {
+	s.Helper()
+	return s.storeVia(s.config())
+}
+
+func (s *suite) storeVia(config *rest.Config) *mapstore.Store {
+	s.Helper()
+	store := start(s.T, newClient(s.T, config), suiteMap, mapstore.Options{Namespace: s.cluster.Namespace})
+	if err := store.WaitForSync(s.within()); err != nil {
+		s.Fatal(err)
+	}
+	return store
+}
+
+// faulty returns a config whose requests meet failures, and what makes them.
+func (s *suite) faulty() (*rest.Config, *API) {
+	s.Helper()
+	link := newLink(nil)
+	s.Cleanup(link.close)
+	config := s.config()
+	config.Wrap(link.through)
+	return config, &API{t: s.T, link: link}
+}
+
+func (s *suite) create(object *corev1.ConfigMap) *corev1.ConfigMap {
+	s.Helper()
+	created, err := s.maps.Create(s.within(), object, metav1.CreateOptions{})
+	if err != nil {
+		s.Fatalf("create: %v", err)
+	}
+	return created
+}
+
+func (s *suite) get(name string) *corev1.ConfigMap {
+	s.Helper()
+	object, err := s.maps.Get(s.within(), name, metav1.GetOptions{})
+	if err != nil {
+		s.Fatalf("get: %v", err)
+	}
+	return object
+}
+
+// named returns an object with values, to be created.
+func named(name string, data map[string]string) *corev1.ConfigMap {
+	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: data}
+}

@@ -1,0 +1,13 @@
+package mapstoretest_test
+
+import (
+	"testing"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
+)
+
+func TestConformance(t *testing.T) {
+	mapstoretest.Conformance(t, func(t *testing.T) mapstoretest.Cluster {
+		return mapstoretest.Cluster{Config: mapstoretest.NewAPI(t).Config(), Namespace: "default"}
+	})
+}

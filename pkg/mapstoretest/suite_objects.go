@@ -1,0 +1,145 @@
+package mapstoretest
+
+import (
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+)
+
+// What objects, their versions and their identities are.
+var objectProperties = []property{
+	{"a stale update is a conflict and changes nothing", func(s *suite) {
+		stale := s.create(named(suiteMap, map[string]string{"k": "1"}))
+		s.outside.Set("k", "2")
+		stale.Data["k"] = "3"
+		if _, err := s.maps.Update(s.within(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
+			s.Errorf("update: %v, want a conflict", err)
+		}
+		if got := s.get(suiteMap).Data["k"]; got != "2" {
+			s.Errorf("k = %q", got)
+		}
+	}},
+	{"an update without a version overwrites", func(s *suite) {
+		s.outside.Set("k", "1")
+		after, err := s.maps.Update(s.within(), named(suiteMap, map[string]string{"other": "2"}), metav1.UpdateOptions{})
+		if err != nil || after.Data["k"] != "" || after.Data["other"] != "2" {
+			s.Errorf("update: %v", err)
+		}
+	}},
+	{"an update with another UID is a conflict", func(s *suite) {
+		object := s.create(named(suiteMap, nil))
+		object.UID, object.Data = "00000000-0000-0000-0000-000000000000", map[string]string{"k": "1"}
+		if _, err := s.maps.Update(s.within(), object, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
+			s.Errorf("update: %v, want a conflict", err)
+		}
+	}},
+	{"an update that changes nothing keeps the version, and a stale one is a conflict even so", func(s *suite) {
+		stale := s.create(named(suiteMap, map[string]string{"k": "1"}))
+		same, err := s.maps.Update(s.within(), stale, metav1.UpdateOptions{})
+		if err != nil || same.ResourceVersion != stale.ResourceVersion {
+			s.Errorf("update: %v, or another version", err)
+		}
+		s.outside.Set("k", "2")
+		s.outside.Set("k", "1")
+		if _, err := s.maps.Update(s.within(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
+			s.Errorf("a stale update: %v, want a conflict", err)
+		}
+	}},
+	{"an update or a deletion of what is absent is not found", func(s *suite) {
+		if _, err := s.maps.Update(s.within(), named(suiteMap, nil), metav1.UpdateOptions{}); !apierrors.IsNotFound(err) {
+			s.Errorf("update: %v", err)
+		}
+		if err := s.maps.Delete(s.within(), suiteMap, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
+			s.Errorf("delete: %v", err)
+		}
+		if _, err := s.maps.Get(s.within(), suiteMap, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
+			s.Errorf("get: %v", err)
+		}
+	}},
+	{"a second create is refused", func(s *suite) {
+		s.create(named(suiteMap, map[string]string{"k": "1"}))
+		if _, err := s.maps.Create(s.within(), named(suiteMap, nil), metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
+			s.Errorf("create: %v", err)
+		}
+	}},
+	{"versions order the commits to all maps", func(s *suite) {
+		last := s.create(named("a", nil)).ResourceVersion
+		for _, name := range []string{"b", "c"} {
+			next := s.create(named(name, nil)).ResourceVersion
+			s.later(last, next)
+			last = next
+		}
+		object := s.get("a")
+		object.Data = map[string]string{"k": "1"}
+		after, err := s.maps.Update(s.within(), object, metav1.UpdateOptions{})
+		if err != nil {
+			s.Fatal(err)
+		}
+		s.later(last, after.ResourceVersion)
+	}},
+	{"a recreated map has another UID and a later version", func(s *suite) {
+		before := s.outside.Set("k", "1")
+		s.outside.Delete()
+		after := s.outside.Set("k", "1")
+		if before.UID == "" || before.UID == after.UID {
+			s.Errorf("UIDs %q and %q", before.UID, after.UID)
+		}
+		s.later(before.ResourceVersion, after.ResourceVersion)
+	}},
+	{"a deletion with another UID or a stale version is a conflict", func(s *suite) {
+		stale := s.create(named(suiteMap, nil)).ResourceVersion
+		s.outside.Set("k", "1")
+		for _, p := range []*metav1.Preconditions{{UID: new(types.UID("another"))}, {ResourceVersion: &stale}} {
+			if err := s.maps.Delete(s.within(), suiteMap, metav1.DeleteOptions{Preconditions: p}); !apierrors.IsConflict(err) {
+				s.Errorf("delete: %v, want a conflict", err)
+			}
+		}
+	}},
+	{"an update does not change who an object is", func(s *suite) {
+		before := s.create(named(suiteMap, nil))
+		object := named(suiteMap, map[string]string{"k": "1"})
+		object.CreationTimestamp = metav1.Unix(1, 0)
+		after, err := s.maps.Update(s.within(), object, metav1.UpdateOptions{})
+		if err != nil || after.UID != before.UID || !after.CreationTimestamp.Equal(&before.CreationTimestamp) {
+			s.Errorf("update: %v, or another UID or time of creation", err)
+		}
+	}},
+	{"a map with a finalizer goes when the finalizer does", func(s *suite) {
+		object := named(suiteMap, nil)
+		object.Finalizers = []string{"example.com/hold"}
+		s.create(object)
+		s.outside.Delete()
+		held := s.get(suiteMap)
+		if held.DeletionTimestamp == nil {
+			s.Error("no time of deletion")
+		}
+		held.Finalizers = nil
+		if _, err := s.maps.Update(s.within(), held, metav1.UpdateOptions{}); err != nil {
+			s.Fatal(err)
+		}
+		if s.outside.Get() != nil {
+			s.Error("it is still there")
+		}
+	}},
+	{"a dry run changes nothing", func(s *suite) {
+		object := s.create(named(suiteMap, map[string]string{"k": "1"}))
+		version := object.ResourceVersion
+		object.Data["k"] = "2"
+		after, err := s.maps.Update(s.within(), object, metav1.UpdateOptions{DryRun: []string{metav1.DryRunAll}})
+		if err != nil || after.Data["k"] != "2" {
+			s.Errorf("update: %v", err)
+		}
+		if now := s.get(suiteMap); now.Data["k"] != "1" || now.ResourceVersion != version {
+			s.Error("the map has changed")
+		}
+	}},
+}
+
+// later fails the test unless after is a later version than before.
+func (s *suite) later(before, after string) {
+	s.Helper()
+	if order, err := resourceversion.CompareResourceVersion(before, after); err != nil || order >= 0 {
+		s.Errorf("version %q after %q: %v", after, before, err)
+	}
+}

@@ -1,0 +1,103 @@
+package mapstoretest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// What becomes of a write when something breaks: promises 5 and 11.
+var outcomeProperties = []property{
+	{"promise 5: a commit whose request or answer is lost is applied once", func(s *suite) {
+		config, way := s.faulty()
+		store := s.storeVia(config)
+		n := 0
+		for _, fault := range []Fault{LostAnswer(), LostRequest(), Refused(), Conflict(), Answer(apierrors.NewInternalError(errors.New("broken")))} {
+			for times := range 3 {
+				failure := way.FailNext(times+1, fault, "update")
+				if _, err := store.Update(s.within(), add("n")); err != nil {
+					s.Errorf("Update, with %v: %v", fault, err)
+				}
+				if n++; s.outside.Values()["n"] != strconv.Itoa(n) {
+					s.Fatalf("with %v: n = %s after %d increments", fault, s.outside.Values()["n"], n)
+				}
+				if failure.Met() == 0 {
+					s.Errorf("no request met %v", fault)
+				}
+				failure.End()
+			}
+		}
+	}},
+	{"promise 5: an outcome that cannot be found out is said to be unknown", func(s *suite) {
+		config, way := s.faulty()
+		store := s.storeVia(config)
+		if _, err := store.Update(s.within(), add("n")); err != nil {
+			s.Fatal(err)
+		}
+		way.Fail(Refused())
+		way.FailNext(1, LostAnswer(), "update")
+		ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := store.Update(ctx, add("n")); !errors.Is(err, mapstore.ErrUnknownOutcome) {
+			s.Errorf("Update: %v, want ErrUnknownOutcome", err)
+		}
+		if n := s.outside.Values()["n"]; n != "2" {
+			s.Errorf("n = %s", n)
+		}
+	}},
+	{"promise 5: what was never sent was not applied", func(s *suite) {
+		config, way := s.faulty()
+		store := s.storeVia(config)
+		way.Fail(Refused())
+		ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
+		defer cancel()
+		err := store.Set(ctx, "k", "v")
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, mapstore.ErrUnknownOutcome) {
+			s.Errorf("Set: %v, want it not applied, and why", err)
+		}
+		if s.outside.Get() != nil {
+			s.Error("it was applied")
+		}
+	}},
+	{"promise 11: what cannot be is refused without a request", func(s *suite) {
+		var sent atomic.Int32
+		config := s.config()
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method != http.MethodGet {
+					sent.Add(1)
+				}
+				return next.RoundTrip(r)
+			})
+		})
+		store := s.storeVia(config)
+		for key, want := range map[string]error{"a b": mapstore.ErrInvalidKey, "": mapstore.ErrInvalidKey, "large": mapstore.ErrTooLarge} {
+			if err := store.Set(s.within(), key, strings.Repeat("x", 1<<20+1)); !errors.Is(err, want) {
+				s.Errorf("key %q: %v, want %v", key, err, want)
+			}
+		}
+		if sent.Load() != 0 || store.Snapshot().Len() != 0 {
+			s.Errorf("%d requests sent", sent.Load())
+		}
+	}},
+	{"promise 11: an immutable map is a typed error", func(s *suite) {
+		s.outside.Edit(func(o *corev1.ConfigMap) { o.Data, o.Immutable = map[string]string{"k": "1"}, new(true) })
+		if err := s.store().Set(s.within(), "k", "2"); !errors.Is(err, mapstore.ErrImmutable) {
+			s.Errorf("Set: %v, want ErrImmutable", err)
+		}
+	}},
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

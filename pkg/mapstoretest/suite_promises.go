@@ -1,0 +1,155 @@
+package mapstoretest
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	"k8s.io/apimachinery/pkg/util/resourceversion"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// What stores promise while nothing breaks: promises 1 to 4.
+var promiseProperties = []property{
+	{"promise 1: every read comes from one committed version", func(s *suite) {
+		store := s.store()
+		halt := s.whileWriting(func(store *mapstore.Store, n int) {
+			if _, err := store.Update(s.within(), func(tx *mapstore.Tx) error {
+				tx.Set("left", strconv.Itoa(n))
+				tx.Set("right", strconv.Itoa(n))
+				return nil
+			}); err != nil {
+				s.Errorf("Update: %v", err)
+			}
+		})
+		defer halt()
+		last := ""
+		for range 50 {
+			now := s.until(store, func(now *mapstore.Snapshot) bool { return now.Revision() != last })
+			last = now.Revision()
+			left, _ := now.Get("left")
+			if right, _ := now.Get("right"); left != right {
+				s.Fatalf("left = %q, right = %q", left, right)
+			}
+		}
+	}},
+	{"promise 2: a store never goes back in time", func(s *suite) {
+		store := s.store()
+		halt := s.whileWriting(func(writer *mapstore.Store, n int) {
+			if err := writer.Set(s.within(), "n", strconv.Itoa(n)); err != nil {
+				s.Errorf("Set: %v", err)
+			}
+		})
+		defer halt()
+		last, lastN := store.Snapshot(), -1
+		for range 50 {
+			now := s.until(store, func(now *mapstore.Snapshot) bool { return now.Revision() != last.Revision() })
+			n, err := strconv.Atoi(value(now, "n"))
+			if order, _ := resourceversion.CompareResourceVersion(last.Revision(), now.Revision()); order > 0 || err == nil && n < lastN {
+				s.Fatalf("revision %s with n = %d after %s with %d", now.Revision(), n, last.Revision(), lastN)
+			}
+			if last = now; err == nil {
+				lastN = n
+			}
+		}
+	}},
+	{"promise 3: a store reads its writes, and others do from their revision on", func(s *suite) {
+		here, there := s.store(), s.store()
+		for i := range 20 {
+			want := strconv.Itoa(i)
+			after, err := here.Update(s.within(), func(tx *mapstore.Tx) error {
+				tx.Set("k", want)
+				return nil
+			})
+			if err != nil {
+				s.Fatal(err)
+			}
+			if got, _ := here.Get("k"); got != want {
+				s.Errorf("k = %q after a write of %q", got, want)
+			}
+			seen, err := there.WaitFor(s.within(), after.Revision())
+			if err != nil || value(seen, "k") != want {
+				s.Errorf("k = %q from revision %s on: %v", value(seen, "k"), after.Revision(), err)
+			}
+		}
+	}},
+	{"promise 3: Sync sees what anybody has written before", func(s *suite) {
+		store := s.store()
+		for i := range 10 {
+			s.outside.Set("k", strconv.Itoa(i))
+			now, err := store.Sync(s.within())
+			if err != nil || value(now, "k") != strconv.Itoa(i) {
+				s.Errorf("k = %q after a write of %d: %v", value(now, "k"), i, err)
+			}
+		}
+	}},
+	{"promise 4: no update is lost between stores and others", func(s *suite) {
+		const stores, writers, times = 3, 2, 5
+		var wg sync.WaitGroup
+		for range stores {
+			store := s.store()
+			for range writers {
+				wg.Go(func() {
+					for range times {
+						if _, err := store.Update(s.within(), add("n")); err != nil {
+							s.Errorf("Update: %v", err)
+						}
+					}
+				})
+			}
+		}
+		for i := range times {
+			s.outside.Set("outside", strconv.Itoa(i))
+		}
+		wg.Wait()
+		values := s.outside.Values()
+		if values["n"] != strconv.Itoa(stores*writers*times) || values["outside"] != strconv.Itoa(times-1) {
+			s.Errorf("n = %s, outside = %s", values["n"], values["outside"])
+		}
+	}},
+}
+
+// whileWriting writes with another store until halt is called.
+func (s *suite) whileWriting(write func(store *mapstore.Store, n int)) (halt func()) {
+	s.Helper()
+	writer := s.store()
+	ctx, cancel := context.WithCancel(s.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for n := 0; ctx.Err() == nil; n++ {
+			write(writer, n)
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
+
+func (s *suite) until(store *mapstore.Store, cond func(*mapstore.Snapshot) bool) *mapstore.Snapshot {
+	s.Helper()
+	now, err := store.WaitUntil(s.within(), cond)
+	if err != nil {
+		s.Fatal(err)
+	}
+	return now
+}
+
+func value(snapshot *mapstore.Snapshot, key string) string {
+	if snapshot == nil {
+		return ""
+	}
+	v, _ := snapshot.Get(key)
+	return v
+}
+
+// add returns a transaction that counts the key up.
+func add(key string) func(*mapstore.Tx) error {
+	return func(tx *mapstore.Tx) error {
+		old, _ := tx.Get(key)
+		n, _ := strconv.Atoi(old) // 0 at first
+		tx.Set(key, strconv.Itoa(n+1))
+		return nil
+	}
+}
