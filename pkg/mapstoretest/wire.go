@@ -25,7 +25,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	reader, writer := io.Pipe()
 	answer := &answer{header: make(http.Header), body: writer, begun: make(chan struct{})}
 	w.handlers.Go(func() {
-		defer writer.Close() //nolint:errcheck // always nil
+		defer writer.Close()                    //nolint:errcheck // always nil
 		defer answer.WriteHeader(http.StatusOK) // for one that has answered nothing
 		w.handler.ServeHTTP(answer, r.Clone(ctx))
 		if r.Body != nil {
