@@ -151,6 +151,12 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Namespace returns that of the ConfigMap.
+func (s *Store) Namespace() string { return s.remote.namespace }
+
+// Name returns that of the ConfigMap.
+func (s *Store) Name() string { return s.remote.name }
+
 // NeedLeaderElection tells controller-runtime that every replica of a
 // controller runs the store: each keeps its own copy of the map.
 func (s *Store) NeedLeaderElection() bool { return false }

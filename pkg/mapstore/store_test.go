@@ -35,6 +35,17 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
+func TestAStoreSaysWhichConfigMapItIs(t *testing.T) {
+	store, err := mapstore.New(fake.NewClientset(), "ns", "settings", mapstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	if namespace, name := store.Namespace(), store.Name(); namespace != "ns" || name != "settings" {
+		t.Errorf("it is %s/%s, want ns/settings", namespace, name)
+	}
+}
+
 func TestManyStoresLoseNoUpdate(t *testing.T) {
 	c := newCluster(t)
 	var wg sync.WaitGroup
