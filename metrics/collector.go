@@ -1,0 +1,98 @@
+// Package metrics exports what stores say of themselves to Prometheus:
+//
+//	prometheus.MustRegister(metrics.NewCollector(store))
+//
+// # What is exported
+//
+// Each metric has the labels namespace and configmap, which name the map. None
+// has a key, a value, or anything else of which there may be many. docs/observability.md
+// in the repository lists all of them; dashboard.json beside this file is a
+// Grafana dashboard, and alerts.yaml has alerting rules.
+//
+// # Several stores
+//
+// Stores of different maps share a registry. Two stores of one map would export
+// the same series: registering the second fails. Where that is wanted, for maps
+// of the same name in two clusters say, give each a label of its own:
+//
+//	prometheus.WrapRegistererWith(prometheus.Labels{"cluster": "east"}, reg).MustRegister(metrics.NewCollector(store))
+//
+// # What it costs
+//
+// A scrape does no I/O, and waits neither for callbacks nor for transactions. It
+// reads the figures of each store once, so that those of one scrape belong
+// together but for a write that falls in between.
+package metrics
+
+import (
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// NewCollector returns a collector for the figures of these stores, which need
+// not be running. A store that is closed is exported as unhealthy, until the
+// collector is unregistered.
+//
+// To register it fails if one of the stores is of a ConfigMap that the registry
+// has a store of already, or that is given twice.
+func NewCollector(stores ...*mapstore.Store) prometheus.Collector {
+	c := &collector{}
+	of := map[string]bool{}
+	for _, store := range stores {
+		name := store.Namespace() + "/" + store.Name()
+		if of[name] {
+			c.err = fmt.Errorf("two stores of the ConfigMap %s", name)
+		}
+		of[name] = true
+		c.stores = append(c.stores, exported{store, describe(store)})
+	}
+	return c
+}
+
+type collector struct {
+	stores []exported
+	err    error // why it cannot be registered
+}
+
+// An exported store has the descriptions of its metrics, in the order of families.
+type exported struct {
+	*mapstore.Store
+	descriptions []*prometheus.Desc
+}
+
+// describe makes the name of the map a part of each description: so the registry
+// itself tells the stores of different maps from two of the same.
+func describe(store *mapstore.Store) []*prometheus.Desc {
+	labels := prometheus.Labels{"namespace": store.Namespace(), "configmap": store.Name()}
+	var descriptions []*prometheus.Desc
+	for _, f := range families {
+		descriptions = append(descriptions, prometheus.NewDesc("mapstore_"+f.name, f.help, f.labels, labels))
+	}
+	return descriptions
+}
+
+// Describe is called by the registry.
+func (c *collector) Describe(ch chan<- *prometheus.Desc) {
+	if c.err != nil {
+		ch <- prometheus.NewInvalidDesc(c.err)
+		return
+	}
+	for _, s := range c.stores {
+		for _, description := range s.descriptions {
+			ch <- description
+		}
+	}
+}
+
+// Collect is called by the registry for each scrape.
+func (c *collector) Collect(ch chan<- prometheus.Metric) {
+	for _, s := range c.stores {
+		now := read(s.Store)
+		for i, f := range families {
+			f.export(s.descriptions[i], now, ch)
+		}
+	}
+}

@@ -1,0 +1,129 @@
+package metrics
+
+import (
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// maxBytes is how many bytes the values of a ConfigMap may have together.
+const maxBytes = 1 << 20
+
+// A reading is what a store says of itself at one time.
+type reading struct {
+	status mapstore.Status
+	stats  mapstore.Stats
+	keys   int
+}
+
+func read(store *mapstore.Store) reading {
+	return reading{store.Status(), store.Stats(), store.Snapshot().Len()}
+}
+
+// families are all the metrics. Times are timestamps and not ages, as a scrape
+// may be old itself; shares that rates tell, such as transactions per commit,
+// are left to the query.
+var families = []family{
+	gauge("healthy", "1 while the copy is known to be current, 0 while it may be stale: what Check says.",
+		func(r reading) float64 { return oneIf(r.status.Err == nil) }),
+	gauge("synced", "1 once the copy has been current and followed the API server. Stays 1 through outages.",
+		func(r reading) float64 { return oneIf(r.status.Synced) }),
+	optional("last_contact_timestamp_seconds", "When the API server was last heard of, at least about once a minute. Missing: never yet.",
+		func(r reading) (float64, bool) {
+			at := r.status.LastContact
+			return float64(at.UnixNano()) / 1e9, !at.IsZero()
+		}),
+	counter("reconnects_total", "Watches opened after the first one. Servers end each watch after some minutes.",
+		func(r reading) float64 { return float64(r.stats.Reconnects) }),
+	gauge("exists", "1 while the ConfigMap exists, else 0. The next write creates it.",
+		func(r reading) float64 { return oneIf(r.status.Exists) }),
+	optional("revision", "Resource version of the copy. Only its order means anything. Missing: none yet.",
+		func(r reading) (float64, bool) {
+			revision, err := strconv.ParseUint(r.status.Revision, 10, 64)
+			return float64(revision), err == nil
+		}),
+	counter("versions_total", "Versions of the map that the copy has held.",
+		func(r reading) float64 { return float64(r.stats.Versions) }),
+	counter("resets_total", "Versions that did not continue the one before: the ConfigMap was recreated, or the cluster rolled back.",
+		func(r reading) float64 { return float64(r.stats.Resets) }),
+
+	gauge("keys", "Keys in the map.",
+		func(r reading) float64 { return float64(r.keys) }),
+	gauge("size_bytes", "Bytes of the values in the map.",
+		func(r reading) float64 { return float64(r.status.Bytes) }),
+	gauge("size_limit_ratio", "Share of the 1,048,576 bytes that the values of a ConfigMap can have. At 1 writes that add to it fail.",
+		func(r reading) float64 { return float64(r.status.Bytes) / maxBytes }),
+
+	labelled("transactions_total", "Calls of Set, Delete, Clear and Update that have returned, by outcome: applied, unknown (ErrUnknownOutcome), failed (not applied).", "outcome",
+		func(r reading) map[string]uint64 {
+			return map[string]uint64{"applied": r.stats.Transactions, "unknown": r.stats.UnknownOutcomes, "failed": r.stats.Failures}
+		}),
+	gauge("queued_transactions", "Transactions that wait for a request. Those whose request is in flight are not among them.",
+		func(r reading) float64 { return float64(r.stats.Queued) }),
+	counter("commits_total", "Write requests that were applied, or confirmed that there was nothing to change. Each carries one or more transactions.",
+		func(r reading) float64 { return float64(r.stats.Commits) }),
+	counter("conflicts_total", "Write requests that were void, as another writer was faster. They are retried.",
+		func(r reading) float64 { return float64(r.stats.Conflicts) }),
+	summary("write_request_duration_seconds", "How long write requests took, those without an answer included.",
+		func(r reading) (uint64, float64) { return r.stats.Requests, r.stats.RequestTime.Seconds() }),
+
+	gauge("subscriptions", "Callbacks that follow the map.",
+		func(r reading) float64 { return float64(r.stats.Subscriptions) }),
+	gauge("subscription_lag_seconds", "How long the oldest version that a callback has not finished with has been there, for the callback that is furthest behind.",
+		func(r reading) float64 { return r.stats.Lag.Seconds() }),
+	counter("callback_panics_total", "Panics of callbacks. The log has their stacks.",
+		func(r reading) float64 { return float64(r.stats.Panics) }),
+}
+
+func oneIf(condition bool) float64 {
+	if condition {
+		return 1
+	}
+	return 0
+}
+
+// A family is one metric, with as many series as its labels have values.
+type family struct {
+	name, help string
+	labels     []string // besides those that name the map
+	export     func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric)
+}
+
+func gauge(name, help string, value func(reading) float64) family {
+	return optional(name, help, func(r reading) (float64, bool) { return value(r), true })
+}
+
+// optional is a gauge that is not always there.
+func optional(name, help string, value func(reading) (float64, bool)) family {
+	return family{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+		if v, ok := value(r); ok {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
+		}
+	}}
+}
+
+func counter(name, help string, value func(reading) float64) family {
+	return family{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value(r))
+	}}
+}
+
+// labelled is a counter for each value of a label. All of them are always there,
+// from zero on: of a series that begins at one, a rate does not see the one.
+func labelled(name, help, label string, values func(reading) map[string]uint64) family {
+	return family{name, help, []string{label}, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+		for of, v := range values(r) {
+			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), of)
+		}
+	}}
+}
+
+// summary has no quantiles: they could not be added up over stores.
+func summary(name, help string, value func(reading) (count uint64, sum float64)) family {
+	return family{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+		count, sum := value(r)
+		ch <- prometheus.MustNewConstSummary(d, count, sum, nil)
+	}}
+}
