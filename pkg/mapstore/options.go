@@ -11,10 +11,15 @@ import (
 
 // Options adjusts a [Store]. The zero value is the recommended one.
 type Options struct {
-	// Logger receives what an operator should know: that the API server cannot
-	// be followed and that it can again, and that time has gone backwards (info,
-	// level 0), and callbacks that panicked (error). Nothing that it is given
-	// contains a value of the map. Zero: silent.
+	// Logger receives what an operator should know. These are all the lines:
+	//
+	//	"Cannot follow the API server; serving the last known state" (info 0): once for each outage, with the reason
+	//	"Following the API server again" (info 0): the outage is over; after how long
+	//	"The API server has gone back in time; following it" (info 0): from and to which revision
+	//	"A change callback panicked" (error): the panic, but for what might quote a value, and the stack
+	//
+	// Each has the namespace and the name of the ConfigMap, and none contains a
+	// value of the map. Zero: silent.
 	Logger logr.Logger
 
 	// Namespace is used by [Open] only, in place of what the environment says.
