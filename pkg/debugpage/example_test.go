@@ -1,0 +1,25 @@
+package debugpage_test
+
+import (
+	"context"
+	"log"
+	"net/http"
+	_ "net/http/pprof" // another page for the same people
+	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/debugpage"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// The page belongs beside pprof, on a port that only operators can reach.
+func Example() {
+	store, err := mapstore.Open(context.Background(), "settings", mapstore.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer store.Close()
+
+	http.Handle("/debug/mapstore/", debugpage.New(store, debugpage.Options{}))
+	server := &http.Server{Addr: "localhost:6060", ReadHeaderTimeout: 5 * time.Second}
+	log.Fatal(server.ListenAndServe())
+}

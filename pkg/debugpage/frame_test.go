@@ -1,0 +1,46 @@
+package debugpage
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+func TestAnIntervalIsRenderedOnceForAllWhoLook(t *testing.T) {
+	store, err := mapstore.New(fake.NewClientset(), "ns", "settings", mapstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	h := New(store, Options{})
+	if !h.live.enter(1) || h.live.enter(1) {
+		t.Fatal("one viewer is let in, or two")
+	}
+	slot := func() int64 { return time.Now().UnixNano() / int64(interval) }
+	one, other := view{sort: bySize, page: 1, form: formHTML}, view{sort: byName, page: 1, form: formHTML}
+	for { // until it was all in one interval
+		before := slot()
+		a, _ := h.frame(one)
+		b, _ := h.frame(one)
+		c, _ := h.frame(other)
+		if slot() != before {
+			continue
+		}
+		for i := range a {
+			if a[i] != b[i] {
+				t.Errorf("%s was rendered twice for the same view", a[i].name)
+			}
+			if a[i] != c[i] && a[i].name != "keys" {
+				t.Errorf("%s was rendered twice for two views", a[i].name)
+			}
+		}
+		break
+	}
+	h.live.leave()
+	if h.live.parts != nil || h.live.keys != nil || h.live.before != nil {
+		t.Error("what was rendered is kept though nobody looks")
+	}
+}

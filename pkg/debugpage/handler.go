@@ -1,0 +1,91 @@
+package debugpage
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// A Handler is the page of one store. It is an http.Handler for any path, with
+// or without http.StripPrefix: all its links are relative.
+type Handler struct {
+	store        *mapstore.Store
+	options      Options
+	journal      *journal
+	subscription *watch.Subscription
+	live         live
+	patience     time.Duration // see the constant; shorter in tests
+
+	closeOnce sync.Once
+	closed    chan struct{}
+}
+
+// New returns the page of store, which need not be running yet. From now on the
+// page remembers the last changes. It panics when store is nil or
+// [Options.Values] is none of its constants.
+func New(store *mapstore.Store, opts Options) *Handler {
+	if store == nil {
+		panic("debugpage: New with a nil store")
+	}
+	opts = opts.withDefaults()
+	h := &Handler{
+		store:    store,
+		options:  opts,
+		journal:  newJournal(opts),
+		patience: patience,
+		closed:   make(chan struct{}),
+	}
+	h.subscription = store.OnChange(h.journal.record)
+	return h
+}
+
+// Close ends the page's subscription, and within a moment all live updates; the
+// page itself can still be loaded. It is not needed where the page lives as long
+// as the store, whose Close does the same. For http.Server.Shutdown, which waits for
+// all requests, live ones included: server.RegisterOnShutdown(page.Close). Close may
+// be called more than once.
+func (h *Handler) Close() {
+	h.closeOnce.Do(func() { close(h.closed) })
+	h.subscription.Stop()
+}
+
+// ServeHTTP answers GET and HEAD with the page, as HTML or JSON.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	setHeaders(w.Header())
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "The page is read-only: GET or HEAD.", http.StatusMethodNotAllowed)
+		return
+	}
+	v, err := parseView(r)
+	switch {
+	case err != nil:
+		http.Error(w, err.Error(), http.StatusBadRequest)
+	case v.form == formLive:
+		h.serveLive(w, r, v)
+	case v.form == formRaw:
+		h.serveRaw(w, v)
+	case v.form == formJSON:
+		h.serveJSON(w, v)
+	case v.hasKey:
+		h.serveKey(w, v)
+	default:
+		h.servePage(w, v)
+	}
+}
+
+// setHeaders lets the page run its own script and style, and nothing else: what
+// is in a key or an error could do nothing even if it were taken for markup.
+func setHeaders(header http.Header) {
+	header.Set("Content-Security-Policy", contentSecurityPolicy)
+	header.Set("Cache-Control", "no-store")
+	header.Set("Cross-Origin-Opener-Policy", "same-origin")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Vary", "Accept")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("X-Frame-Options", "DENY")
+}

@@ -1,0 +1,113 @@
+package debugpage
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// A journal remembers the last changes, in a bounded space: it takes copies of
+// what it needs, so that no version of the map stays alive for it.
+type journal struct {
+	since  time.Time
+	limit  int
+	values bool // whether to keep the beginnings of values
+
+	mu      sync.Mutex // protects entries
+	entries []entry    // oldest first; none changes once it is here
+}
+
+// keysInEntry is how many keys of a change are named. A change may have thousands.
+const keysInEntry = 8
+
+// An entry is one Change that the page's subscription was told of.
+type entry struct {
+	Time     time.Time `json:"time"`
+	Revision string    `json:"revision"`
+	// First says that it is what was there when the page began to follow, not
+	// what happened at Time.
+	First    bool    `json:"first,omitempty"`
+	Reset    bool    `json:"reset,omitempty"`
+	Absent   bool    `json:"absent,omitempty"` // the map does not exist any more
+	Added    int     `json:"added"`
+	Modified int     `json:"modified"`
+	Removed  int     `json:"removed"`
+	Growth   int     `json:"growthBytes"`
+	Deltas   []delta `json:"keys"` // the first few of them
+}
+
+// A delta is what happened to a key. Sizes are in bytes.
+type delta struct {
+	Key     string `json:"key"`
+	Op      string `json:"op"`
+	OldSize int    `json:"oldBytes"`
+	NewSize int    `json:"newBytes"`
+	Old     string `json:"old,omitempty"` // the values' beginnings, quoted; empty when they are hidden
+	New     string `json:"new,omitempty"`
+}
+
+func newJournal(opts Options) *journal {
+	return &journal{since: time.Now(), limit: opts.Changes, values: opts.showValues()}
+}
+
+func (j *journal) record(change mapstore.Change) {
+	e := entry{
+		Time:     time.Now(),
+		Revision: change.New.Revision(),
+		Reset:    change.Reset,
+		Absent:   !change.New.Exists(),
+	}
+	for key, d := range change.Deltas() {
+		switch d.Op {
+		case mapstore.Added:
+			e.Added++
+		case mapstore.Modified:
+			e.Modified++
+		case mapstore.Removed:
+			e.Removed++
+		}
+		e.Growth += len(d.New) - len(d.Old)
+		if len(e.Deltas) < keysInEntry {
+			e.Deltas = append(e.Deltas, j.delta(key, d))
+		}
+	}
+
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	e.First = len(j.entries) == 0
+	if len(j.entries) == j.limit {
+		j.entries = slices.Delete(j.entries, 0, 1)
+	}
+	j.entries = append(j.entries, e)
+}
+
+func (j *journal) delta(key string, d mapstore.Delta) delta {
+	result := delta{Key: strings.Clone(key), Op: d.Op.String(), OldSize: len(d.Old), NewSize: len(d.New)}
+	if j.values {
+		if d.Op != mapstore.Added {
+			result.Old = preview(d.Old)
+		}
+		if d.Op != mapstore.Removed {
+			result.New = preview(d.New)
+		}
+	}
+	return result
+}
+
+// newest returns the entries, the newest first.
+func (j *journal) newest() []entry {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	entries := slices.Clone(j.entries)
+	slices.Reverse(entries)
+	return entries
+}
+
+// Keys returns how many keys the change touched.
+func (e entry) Keys() int { return e.Added + e.Modified + e.Removed }
+
+// More returns how many keys it touched that are not named.
+func (e entry) More() int { return e.Keys() - len(e.Deltas) }

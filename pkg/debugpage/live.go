@@ -1,0 +1,145 @@
+package debugpage
+
+import (
+	"bytes"
+	"context"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// live is what those who follow the page share. It has no goroutine: each viewer
+// waits in the one that the HTTP server has given it, and whoever comes first
+// after an interval has passed renders for all.
+type live struct {
+	mu      sync.Mutex // protects all below, and is held while rendering
+	viewers int
+	slot    int64            // the interval that current is of
+	parts   []*part          // in the order of the page
+	keys    map[view]keyPart // of those views that somebody has asked for in this slot or the last
+	before  map[view]keyPart // of the last
+	ended   bool             // nothing will change any more
+}
+
+// A part is one section of the page. It never changes: a viewer that has got it
+// knows it by its pointer.
+type part struct {
+	name string
+	html []byte
+}
+
+// A keyPart is the list of keys, and the number of the version that it is of. The
+// number rather than the version, which would stay alive.
+type keyPart struct {
+	version uint64
+	part    *part
+}
+
+func (l *live) enter(limit int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.viewers >= limit {
+		return false
+	}
+	l.viewers++
+	return true
+}
+
+func (l *live) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.viewers--
+	if l.viewers == 0 {
+		l.parts, l.keys, l.before, l.slot = nil, nil, nil, 0
+	}
+}
+
+// frame returns the parts of the page as of the current interval, and whether
+// they are the last.
+func (h *Handler) frame(v view) (parts []*part, ended bool) {
+	l := &h.live
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	version := h.store.Stats().Versions // before the snapshot: it may be newer than its number, never older
+	snapshot := h.store.Snapshot()
+	if slot := time.Now().UnixNano() / int64(interval); slot != l.slot {
+		l.slot = slot
+		l.before, l.keys = l.keys, make(map[view]keyPart)
+		report := h.report(snapshot)
+		l.ended = report.Status.State == closed
+		next := make([]*part, 0, len(sections))
+		for i, section := range sections {
+			p := &part{section, render(section, report)}
+			if l.parts != nil && bytes.Equal(l.parts[i].html, p.html) {
+				p = l.parts[i]
+			}
+			next = append(next, p)
+		}
+		l.parts = next
+	}
+	keys, ok := l.keys[v]
+	if !ok {
+		keys = l.before[v]
+		if keys.part == nil || keys.version != version {
+			keys = keyPart{version, &part{"keys", render("keys", h.list(snapshot, v))}}
+			if old := l.before[v].part; old != nil && bytes.Equal(old.html, keys.part.html) {
+				keys.part = old
+			}
+		}
+		l.keys[v] = keys
+	}
+	return append(l.parts[:len(l.parts):len(l.parts)], keys.part), l.ended
+}
+
+// serveLive sends the page's parts, and then those that have changed, until the
+// browser leaves or reads nothing for too long, or the store or the page is closed.
+func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, v view) {
+	if h.isOver() {
+		w.WriteHeader(http.StatusNoContent) // tells an EventSource not to come again
+		return
+	}
+	if !h.live.enter(h.options.Viewers) {
+		w.Header().Set("Retry-After", "15")
+		http.Error(w, "Too many browsers follow the page. Without updates it can still be loaded.", http.StatusServiceUnavailable)
+		return
+	}
+	defer h.live.leave()
+	out := &stream{w: w, control: http.NewResponseController(w), patience: h.patience, sent: make(map[string]*part)}
+	if err := out.begin(); err != nil {
+		http.Error(w, "The server cannot send live updates. The page can be loaded.", http.StatusNotImplemented)
+		return
+	}
+	if r.Method == http.MethodHead {
+		return
+	}
+	v = v.list()
+	for {
+		parts, ended := h.frame(v)
+		if err := out.send(parts); err != nil || ended || !h.nextInterval(r.Context()) {
+			return
+		}
+	}
+}
+
+// isOver reports whether the store or the page is closed.
+func (h *Handler) isOver() bool {
+	select {
+	case <-h.closed:
+		return true
+	default:
+		return h.status(h.store.Snapshot()).State == closed
+	}
+}
+
+// nextInterval waits for it, and returns false when there is nothing to wait for.
+func (h *Handler) nextInterval(ctx context.Context) bool {
+	timer := time.NewTimer(interval - time.Duration(time.Now().UnixNano())%interval)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-h.closed:
+	}
+	return false
+}

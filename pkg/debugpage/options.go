@@ -1,0 +1,67 @@
+package debugpage
+
+import (
+	"fmt"
+	"os"
+	"time"
+)
+
+// Options are the options of [New]. The zero value is the recommended one.
+type Options struct {
+	// Values says whether the page shows values. Default: HideValues.
+	Values Values
+
+	// Changes is how many of the last changes are remembered. Default, also of
+	// negative numbers: 50. Each takes up to 4 kB, or 8 kB with values.
+	Changes int
+
+	// Viewers is how many browsers can follow the page at the same time; others
+	// get it as of its loading. Default, also of negative numbers: 200.
+	Viewers int
+
+	// Instance tells this process from others that show the same page behind one
+	// address. Default: the host name, which in a pod is the pod's.
+	Instance string
+}
+
+// Values says who may see values.
+type Values int
+
+const (
+	// HideValues shows the keys and how long their values are, and no value.
+	HideValues Values = iota
+	// ShowValuesToAllWhoReachThePage shows every value to whoever can send the
+	// page a request, the beginnings of the last changes' old and new values
+	// included. The page asks nobody who they are.
+	ShowValuesToAllWhoReachThePage
+)
+
+const (
+	defaultChanges = 50
+	defaultViewers = 200
+
+	// interval is the time between two updates of the live page.
+	interval = 500 * time.Millisecond
+	// patience is how long a browser may read nothing while something is due.
+	patience = 10 * time.Second
+)
+
+func (o Options) withDefaults() Options {
+	switch o.Values {
+	case HideValues, ShowValuesToAllWhoReachThePage:
+	default:
+		panic(fmt.Sprintf("debugpage: unknown Options.Values %d", o.Values))
+	}
+	if o.Changes <= 0 {
+		o.Changes = defaultChanges
+	}
+	if o.Viewers <= 0 {
+		o.Viewers = defaultViewers
+	}
+	if o.Instance == "" {
+		o.Instance, _ = os.Hostname() // without it the page has one line less
+	}
+	return o
+}
+
+func (o Options) showValues() bool { return o.Values == ShowValuesToAllWhoReachThePage }
