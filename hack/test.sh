@@ -40,6 +40,10 @@ for module in "$@"; do
 		control_plane=$(go -C hack/kube run ./cmd/control-plane -build) || { failed=1; results+=("FAILED to build the control plane"); break; }
 		echo "$control_plane"
 	fi
+	if [ -x "$module/install.sh" ]; then # what its tests need of the system
+		step "what $module needs"
+		"$module/install.sh" || { failed=1; results+=("FAILED $module: see above what is missing"); continue; }
+	fi
 	step "tests of module $module"
 	run "$module"
 done

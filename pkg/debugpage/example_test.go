@@ -4,7 +4,7 @@ import (
 	"context"
 	"log"
 	"net/http"
-	_ "net/http/pprof" // another page for the same people
+	"net/http/pprof"
 	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
@@ -19,7 +19,9 @@ func Example() {
 	}
 	defer store.Close()
 
-	http.Handle("/debug/mapstore/", debugpage.New(store, debugpage.Options{}))
-	server := &http.Server{Addr: "localhost:6060", ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.Handle("/debug/mapstore/", debugpage.New(store, debugpage.Options{}))
+	server := &http.Server{Addr: "localhost:6060", Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	log.Fatal(server.ListenAndServe())
 }

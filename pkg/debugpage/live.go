@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -88,7 +89,7 @@ func (h *Handler) frame(v view) (parts []*part, ended bool) {
 		}
 		l.keys[v] = keys
 	}
-	return append(l.parts[:len(l.parts):len(l.parts)], keys.part), l.ended
+	return append(slices.Clip(l.parts), keys.part), l.ended
 }
 
 // serveLive sends the page's parts, and then those that have changed, until the

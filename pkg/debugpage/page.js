@@ -57,7 +57,7 @@
       say("The store is closed: no more updates.", false);
       return;
     }
-    say("Not live: no updates come. Trying again.", false);
+    say("Not live: what is below is old. Trying again.", false);
     retry = setTimeout(start, pause * (0.5 + Math.random()));
   }
 

@@ -1,0 +1,280 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/unrolled/mapstore/v2/hack/kube"
+	"github.com/unrolled/mapstore/v2/pkg/debugpage"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+func TestAChangeArrivesLiveWithinASecond(t *testing.T) {
+	s := newSite(t, debugpage.Options{})
+	s.set("log-level", "info")
+	b := newTab(t, desktop, s.url)
+	b.untilLive()
+	for i := range 5 {
+		key := fmt.Sprintf("live-%d", i)
+		start := time.Now()
+		s.set(key, "v")
+		b.until("the key is in the list", fmt.Sprintf(`document.getElementById("keys").innerText.includes(%q) && document.getElementById("changes").innerText.includes(%q)`, key, key), time.Second)
+		t.Logf("%v after Set was called", time.Since(start).Round(time.Millisecond))
+	}
+}
+
+// What changes with time alone.
+var ages = regexp.MustCompile(`\d+ (s|min)( \d+ s)? ago|\d\d:\d\d:\d\d|[\d.]+ (µs|ms|s)\b|T\d\d:\d\d:\d\dZ`)
+
+// An event stream has no line's end at the end of an event.
+var blanks = regexp.MustCompile(`>\s+`)
+
+func TestWithoutJavaScriptThePageIsTheSame(t *testing.T) {
+	s := newSite(t, debugpage.Options{})
+	s.furnish()
+	read := func(as look) string {
+		b := newTab(t, as, s.url)
+		if !as.noScript {
+			b.untilLive()
+			time.Sleep(time.Second) // for the updates, of which none must change a thing
+		}
+		return blanks.ReplaceAllString(ages.ReplaceAllString(b.outer("main"), "TIME"), ">")
+	}
+	without := desktop
+	without.noScript = true
+	with, static := read(desktop), read(without)
+	if with != static {
+		t.Errorf("with:\n%s\nwithout:\n%s", with, static)
+	}
+	if !strings.Contains(static, "TIME") || !strings.Contains(static, "tenant.039") {
+		t.Errorf("there is not much in the page: %s", static)
+	}
+	b := newTab(t, without, s.url+"?prefix=tenant.00&sort=name")
+	if html := b.outer("#keys"); !strings.Contains(html, "tenant.009") || strings.Contains(html, "tenant.010") {
+		t.Errorf("the filter does not work: %s", html)
+	}
+}
+
+// wide fills the page with the longest words there can be.
+func (s *site) wide() {
+	s.furnish()
+	s.update(func(tx *mapstore.Tx) {
+		tx.Set(strings.Repeat("k", 253), strings.Repeat("v", 5000))
+		tx.Set("wide", "\x00"+strings.Repeat("v", 5000))
+	})
+}
+
+func TestOnAPhoneNothingScrollsSideways(t *testing.T) {
+	for _, values := range []debugpage.Values{debugpage.HideValues, debugpage.ShowValuesToAllWhoReachThePage} {
+		s := newSite(t, debugpage.Options{Values: values, Instance: strings.Repeat("i", 63)})
+		s.wide()
+		for _, as := range []look{phone, phoneDark} {
+			queries := []string{"", "?key=" + strings.Repeat("k", 253), "?key=wide", "?prefix=" + strings.Repeat("p", 253)}
+			if as.dark {
+				queries = queries[:1] // the scheme changes colours only
+			}
+			for _, query := range queries {
+				b := newTab(t, as, s.url+query)
+				size := eval[[2]int](b, `(() => { const d = document.scrollingElement; return [d.scrollWidth, d.clientWidth] })()`)
+				if size[1] != 360 || size[0] > size[1] {
+					t.Errorf("%.20s: the page is %d pixels wide, the window %d", query, size[0], size[1])
+				}
+			}
+		}
+	}
+}
+
+// contrasts finds the lowest contrast of text on the page, as WCAG 2 computes it.
+const contrasts = `(() => {
+  const parse = (c) => { const m = c.match(/[\d.]+/g).map(Number); return m.length < 4 ? [...m, 1] : m };
+  const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
+  const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b };
+  const ground = (e) => { if (!e) return parse(getComputedStyle(document.body).backgroundColor); const c = parse(getComputedStyle(e).backgroundColor); return c[3] === 1 ? c : over(c, ground(e.parentElement)) };
+  let low = [99, ""], seen = 0;
+  const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let n; (n = walk.nextNode()); ) {
+    const e = n.parentElement;
+    if (!n.data.trim() || !e.checkVisibility() || ["SCRIPT", "STYLE"].includes(e.tagName)) continue;
+    const style = getComputedStyle(e), back = ground(e);
+    if (style.opacity !== "1") return [0, "opacity on " + e.outerHTML];
+    const [a, b] = [light(over(parse(style.color), back)), light(back)];
+    const ratio = (Math.max(a, b) + .05) / (Math.min(a, b) + .05);
+    seen++;
+    if (ratio < low[0]) low = [ratio, e.outerHTML.slice(0, 200)];
+  }
+  return [...low, seen];
+})()`
+
+func (b *tab) expectContrast() {
+	b.Helper()
+	found := eval[[]any](b, contrasts)
+	if ratio, ok := found[0].(float64); !ok || ratio < 4.5 || ratio > 21 {
+		b.Errorf("a contrast of %v: %v", found[0], found[1])
+	}
+	if seen, _ := found[2].(float64); seen < 5 {
+		b.Errorf("only %v texts", seen)
+	}
+}
+
+func TestTextHasEnoughContrast(t *testing.T) {
+	s := newSite(t, debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage})
+	s.furnish()
+	s.set("full", strings.Repeat("x", 800_000)) // the bar's other colours
+	for _, as := range []look{desktop, desktopDark, phone, phoneDark} {
+		b := newTab(t, as, s.url)
+		b.untilLive()
+		b.until("a subscription is late", `document.querySelector("tr.warn") != null`, 5*time.Second)
+		b.expectContrast()
+		eval[bool](b, `(document.body.classList.add("frozen"), document.getElementById("live").parentElement.className = "live off", true)`)
+		b.expectContrast()
+		for _, state := range []string{"waiting", "stale", "closed"} {
+			eval[bool](b, fmt.Sprintf(`(document.querySelector("[data-state]").className = "state %s", document.querySelector(".big.warn").className = "big bad", true)`, state)+`&& (document.querySelector(".big.bad").classList.add("warn"), true)`)
+			b.expectContrast()
+		}
+		newTab(t, as, s.url+"?key=full").expectContrast()
+	}
+}
+
+// A fake clientset takes any key; a real API server would not.
+func TestMarkupIsText(t *testing.T) {
+	client := fake.NewClientset()
+	s := newSiteWith(t, client, "ns", debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage, Instance: "<img src=x>"})
+	hostile := []string{
+		`<script>document.title="pwned"</script>`, `"><img src=x onerror='document.title="pwned"'>`,
+		`</title></style></script><script>document.title="pwned"</script>`, "javascript:document.title='pwned'", "a\r\nevent: health\r\ndata: pwned\r\n\r\n",
+	}
+	configMap := map[string]string{}
+	for _, key := range hostile {
+		configMap[key] = "</script>" + key
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	createForeign(ctx, t, client, configMap)
+	b := newTab(t, desktop, s.url)
+	b.untilLive()
+	b.until("the keys are in the list", `document.querySelectorAll("#keys tbody tr").length == 5`, 5*time.Second)
+	for _, page := range []string{s.url, s.url + "?key=" + queryEscape(hostile[1]), s.url + "?prefix=" + queryEscape(hostile[0])} {
+		b := newTab(t, desktop, page)
+		if got := eval[int](b, `document.querySelectorAll("img, script:not([src])").length`); got > 1 {
+			t.Errorf("%s: %d elements that are none of the page's", page, got-1)
+		}
+	}
+	if got := eval[string](b, `document.title + document.querySelector("[data-title]").dataset.title`); strings.Contains(got, "pwned") {
+		t.Error("a script of the map's has run")
+	}
+	for _, key := range hostile[:3] {
+		if !eval[bool](b, fmt.Sprintf(`document.getElementById("keys").innerText.includes(%q)`, key)) {
+			t.Errorf("%s is not shown as it is", key)
+		}
+	}
+}
+
+func TestAThousandKeysAndAMegabyteLoadFast(t *testing.T) {
+	s := newSite(t, debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage})
+	s.update(func(tx *mapstore.Tx) {
+		for i := range 999 {
+			tx.Set(fmt.Sprintf("tenant.%03d", i), strings.Repeat("x", 40+i%50))
+		}
+		tx.Set("big", strings.Repeat("0123456789abcdef", 60_000))
+	})
+	for name, url := range map[string]string{"thousand": s.url, "big": s.url + "?key=big"} {
+		start := time.Now()
+		b := newTab(t, desktop, url)
+		took := time.Since(start)
+		size := eval[int](b, `performance.getEntriesByType("navigation")[0].decodedBodySize`)
+		t.Logf("%s: %d bytes, loaded in %v", name, size, took.Round(time.Millisecond))
+		if took > 2*time.Second || size > 300_000 || size < 10_000 {
+			t.Errorf("%s: %d bytes, loaded in %v", name, size, took)
+		}
+		b.picture(name, name == "thousand")
+	}
+}
+
+func TestAnOutageShowsAndIsOver(t *testing.T) {
+	plane, err := kube.Start(t.Context(), kube.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := plane.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	s := newSiteOn(t, plane, debugpage.Options{})
+	s.furnish()
+	b := newTab(t, desktop, s.url)
+	b.untilLive()
+	b.untilState("fresh", time.Second)
+	if err := plane.APIServer.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	b.untilState("stale", 5*time.Second)
+	b.until("it is announced", `document.getElementById("announce").textContent.startsWith("Stale: ") && document.title.startsWith("Stale: ")`, time.Second)
+	b.until("it says why", `document.querySelector(".error").innerText.includes("refused")`, time.Second)
+	b.expectContrast()
+	b.picture("outage", false)
+	phone := newTab(t, phoneDark, s.url)
+	phone.expectContrast()
+	phone.picture("outage-phone", false)
+	if err := plane.APIServer.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.untilState("fresh", 10*time.Second)
+	s.release()
+	s.store.Close()
+	b.untilState("closed", 2*time.Second)
+	b.until("it says that it is not live", `document.querySelector(".live.off").innerText.includes("no more updates")`, 5*time.Second)
+}
+
+// What a reader is in the middle of stays: the focus, what is open, what is selected.
+func TestUpdatesDisturbNobody(t *testing.T) {
+	s := newSite(t, debugpage.Options{})
+	s.furnish()
+	for i := range 15 {
+		s.set("many", fmt.Sprint(i))
+	}
+	b := newTab(t, desktop, s.url)
+	b.untilLive()
+	b.until("earlier changes are folded", `document.getElementById("more-changes") != null`, 2*time.Second)
+	eval[bool](b, `(document.getElementById("more-changes").open = true, document.querySelector('#keys a[href="?key=log-level"]').focus(), document.getElementById("prefix").value = "typed", true)`)
+	s.set("new-one", "v")
+	b.until("the update is there", `document.getElementById("keys").innerText.includes("new-one") && document.getElementById("changes").innerText.includes("new-one")`, 2*time.Second)
+	if !eval[bool](b, `document.getElementById("more-changes").open`) {
+		t.Error("what was open is folded")
+	}
+	if got := eval[string](b, `document.activeElement.getAttribute("href") ?? document.activeElement.tagName`); got != "?key=log-level" {
+		t.Errorf("the focus is on %s", got)
+	}
+	if got := eval[string](b, `document.getElementById("prefix").value`); got != "typed" {
+		t.Errorf("the input has %q", got)
+	}
+	eval[bool](b, `(getSelection().selectAllChildren(document.querySelector("#keys a")), true)`)
+	s.set("new-two", "v")
+	b.until("the update is there", `document.getElementById("changes").innerText.includes("new-two")`, 2*time.Second)
+	if eval[string](b, `getSelection().toString()`) == "" || eval[bool](b, `document.getElementById("keys").innerText.includes("new-two")`) {
+		t.Error("the selected text has gone")
+	}
+	eval[bool](b, `(getSelection().removeAllRanges(), true)`)
+	b.until("what waited is there", `document.getElementById("keys").innerText.includes("new-two")`, time.Second)
+}
+
+func TestALostServerShowsAndItsReturnToo(t *testing.T) {
+	s := newSite(t, debugpage.Options{})
+	s.set("k", "v")
+	var down switchable
+	url := down.serve(t, s.page)
+	b := newTab(t, desktop, url)
+	b.expected = "net::ERR_" // the browser's own complaint
+	b.untilLive()
+	down.set(true)
+	b.until("the page says that it is not live", `document.querySelector(".live.off") != null && document.body.classList.contains("frozen")`, 10*time.Second)
+	b.picture("lost", false)
+	down.set(false)
+	b.until("the page is live again", `document.getElementById("live").textContent == "Live" && !document.body.classList.contains("frozen")`, 20*time.Second)
+}

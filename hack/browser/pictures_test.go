@@ -1,0 +1,34 @@
+package browser
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/debugpage"
+)
+
+func TestPictures(t *testing.T) {
+	if os.Getenv("SCREENSHOTS") == "" {
+		t.Skip("SCREENSHOTS names no folder")
+	}
+	s := newSite(t, debugpage.Options{})
+	s.furnish()
+	time.Sleep(3 * time.Second) // for ages that are not all zero
+	for name, as := range map[string]look{"light": desktop, "dark": desktopDark, "phone-light": phone, "phone-dark": phoneDark} {
+		b := newTab(t, as, s.url)
+		b.untilLive()
+		b.picture(name, true)
+	}
+	// Those of docs/debugpage.md.
+	newTab(t, look{width: 1100, height: 1180}, s.url).picture("debugpage-light", false)
+	newTab(t, phoneDark, s.url).picture("debugpage-phone-dark", false)
+
+	shown := newSite(t, debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage})
+	shown.furnish()
+	newTab(t, desktop, shown.url).picture("values", true)
+	newTab(t, phoneDark, shown.url).picture("values-phone", true)
+	newTab(t, phone, shown.url+"?key=routes.json").picture("key", false)
+	newTab(t, desktop, shown.url+"?key=certificate.der").picture("key-bytes", false)
+	newTab(t, phoneDark, s.url+"?key=routes.json").picture("key-hidden", false)
+}

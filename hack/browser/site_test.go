@@ -1,0 +1,143 @@
+package browser
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/unrolled/mapstore/v2/hack/kube"
+	"github.com/unrolled/mapstore/v2/pkg/debugpage"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// A site is a store with its page, on an admin server.
+type site struct {
+	*testing.T
+	store *mapstore.Store
+	page  *debugpage.Handler
+	url   string
+
+	release func() // ends the callback that is behind, for which closing the store waits
+}
+
+func newSite(t *testing.T, opts debugpage.Options) *site {
+	t.Helper()
+	return newSiteOn(t, plane, opts)
+}
+
+func newSiteOn(t *testing.T, plane *kube.ControlPlane, opts debugpage.Options) *site {
+	t.Helper()
+	namespace, err := plane.Namespace(t.Context(), "checkout")
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := kubernetes.NewForConfig(plane.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newSiteWith(t, client, namespace, opts)
+}
+
+func newSiteWith(t *testing.T, client kubernetes.Interface, namespace string, opts debugpage.Options) *site {
+	t.Helper()
+	store, err := mapstore.New(client, namespace, "settings", mapstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if err := store.Start(context.Background()); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+	}()
+	t.Cleanup(func() {
+		store.Close()
+		<-ended
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := store.WaitForSync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if opts.Instance == "" {
+		opts.Instance = "checkout-6d4f9c7b8-x2x7p"
+	}
+	page := debugpage.New(store, opts)
+	mux := http.NewServeMux()
+	mux.Handle("/debug/mapstore/", page)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	t.Cleanup(page.Close) // before the server, which waits for its requests
+	return &site{T: t, store: store, page: page, url: server.URL + "/debug/mapstore/"}
+}
+
+func (s *site) set(key, value string) {
+	s.Helper()
+	s.update(func(tx *mapstore.Tx) { tx.Set(key, value) })
+}
+
+func (s *site) update(fn func(tx *mapstore.Tx)) {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := s.store.Update(ctx, func(tx *mapstore.Tx) error {
+		fn(tx)
+		return nil
+	}); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// A service stands for one that follows its configuration.
+type service struct{ release chan struct{} }
+
+func (*service) reloadRoutes(mapstore.Change)        {}
+func (*service) reloadLimits(mapstore.Change)        {}
+func (s *service) rebuildIndex(mapstore.Change)      { <-s.release }
+func (*service) forgetSessions(mapstore.Change)      {}
+func watchOne[K comparable](K) func(mapstore.Change) { return func(mapstore.Change) {} }
+
+// furnish makes it the page of a service in use: subscriptions, one of which is
+// behind, values of some kinds, and changes of all kinds.
+func (s *site) furnish() {
+	s.Helper()
+	service := &service{release: make(chan struct{})}
+	s.release = sync.OnceFunc(func() { close(service.release) })
+	s.Cleanup(s.release)
+	s.update(func(tx *mapstore.Tx) {
+		tx.Set("log-level", "info")
+		tx.Set("limits.yaml", strings.Repeat("burst: 100\n", 3000))
+		tx.Set("routes.json", `{"routes":[`+strings.Repeat(`{"path":"/v1/orders","to":"orders:8080"},`, 2000)+`{}]}`)
+		tx.Set("feature.new-checkout", "on")
+		tx.Set("feature.express", "off")
+		tx.Set("certificate.der", string([]byte{0x30, 0x82, 0x03, 0x9f, 0xa0, 0x03, 0, 0xff, 0xfe}))
+		tx.Set("greeting", "Grüß Gott, 世界")
+		tx.Set("maintenance", "")
+	})
+	s.store.OnChange(service.reloadRoutes)
+	s.store.OnChange(service.reloadLimits)
+	s.store.OnChange(service.rebuildIndex)
+	s.store.OnChange(watchOne(1))
+	for range 3 {
+		s.store.OnChange(service.forgetSessions)
+	}
+	s.set("log-level", "debug")
+	s.update(func(tx *mapstore.Tx) {
+		tx.Set("feature.express", "on")
+		tx.Delete("maintenance")
+	})
+	s.update(func(tx *mapstore.Tx) {
+		for i := range 40 {
+			tx.Set(fmt.Sprintf("tenant.%03d", i), strings.Repeat("x", 40+i*i))
+		}
+	})
+	s.set("log-level", "info")
+}
