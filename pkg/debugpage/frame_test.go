@@ -23,6 +23,10 @@ func TestAnIntervalIsRenderedOnceForAllWhoLook(t *testing.T) {
 	one, other := view{sort: bySize, page: 1, form: formHTML}, view{sort: byName, page: 1, form: formHTML}
 	for { // until it was all in one interval
 		before := slot()
+		_, _ = h.frame(one)
+		for i, p := range h.live.parts { // so that nothing that is rendered again is the same
+			h.live.parts[i] = &part{p.name, []byte("of this interval")}
+		}
 		a, _ := h.frame(one)
 		b, _ := h.frame(one)
 		c, _ := h.frame(other)
@@ -30,7 +34,7 @@ func TestAnIntervalIsRenderedOnceForAllWhoLook(t *testing.T) {
 			continue
 		}
 		for i := range a {
-			if a[i] != b[i] {
+			if a[i] != b[i] || a[i].name != "keys" && string(a[i].html) != "of this interval" {
 				t.Errorf("%s was rendered twice for the same view", a[i].name)
 			}
 			if a[i] != c[i] && a[i].name != "keys" {

@@ -156,7 +156,7 @@ func TestOnlyWhatDiffersIsSent(t *testing.T) {
 func TestAStreamOutlivesTheServersWriteTimeout(t *testing.T) {
 	s := newSite(t, map[string]string{"k": "v"})
 	page := s.page(debugpage.Options{})
-	page.SetPatience(700 * time.Millisecond) // which passes between two events too
+	page.SetPatience(300 * time.Millisecond) // which passes between two events
 	for _, protocol := range []int{1, 2} {
 		server := serve(t, page, func(server *httptest.Server) {
 			server.Config.WriteTimeout = 300 * time.Millisecond
@@ -181,7 +181,7 @@ func TestABrowserThatNeverReadsIsGivenUp(t *testing.T) {
 	}
 	s := newSite(t, data)
 	page := s.page(debugpage.Options{})
-	page.SetPatience(200 * time.Millisecond)
+	page.SetPatience(2 * time.Second) // enough for the others, however busy the machine is
 	for _, protocol := range []int{1, 2} {
 		server := serve(t, page, func(server *httptest.Server) {
 			server.EnableHTTP2 = protocol == 2
