@@ -105,9 +105,13 @@ func (v *viewer) part(want string) string {
 	}
 }
 
-// drain reads to the end.
+// drain reads until the server ends the stream.
 func (v *viewer) drain() {
+	v.Helper()
 	for name, _ := v.next(); name != ""; name, _ = v.next() {
+	}
+	if err := v.response.Request.Context().Err(); err != nil {
+		v.Errorf("the server has not ended the stream: %v", err)
 	}
 }
 
