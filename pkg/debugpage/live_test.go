@@ -152,8 +152,9 @@ func TestOnlyWhatDiffersIsSent(t *testing.T) {
 	if rest, ok := strings.CutPrefix(got, all+" "); !ok || strings.ReplaceAll(rest, "health", "") != strings.Repeat(" ", len(names)-7) {
 		t.Errorf("the stream had %s", got)
 	}
-	if len(names) > 6+4 {
-		t.Errorf("%d updates in 2.5 s of a store in which nothing changes but ages", len(names)-6)
+	// The last one may have come after 3 s, and the first after no time.
+	if len(names) > 6+7 {
+		t.Errorf("%d updates in 3 s, more than two a second", len(names)-6)
 	}
 }
 
