@@ -75,6 +75,11 @@ var families = []family{
 		func(r reading) float64 { return r.stats.Lag.Seconds() }),
 	counter("callback_panics_total", "Panics of callbacks. The log has their stacks.",
 		func(r reading) float64 { return float64(r.stats.Panics) }),
+
+	gauge("rejected_keys", "Keys whose newest value is rejected, so that an older one is served.",
+		func(r reading) float64 { return float64(len(r.status.Rejected)) }),
+	counter("rejections_total", "New texts of keys that were rejected.",
+		func(r reading) float64 { return float64(r.stats.Rejections) }),
 }
 
 func oneIf(condition bool) float64 {

@@ -99,11 +99,12 @@ func TestEachAlertFiresForWhatItIsAboutAndNotInPeace(t *testing.T) {
 			wrong:  peace.altered("mapstore_resets_total", growing(1)),
 			nearly: peace.altered("mapstore_resets_total", constantly(7)),
 		},
+		"MapstoreRejectedValues": {
+			wrong:  peace.altered("mapstore_rejected_keys", constantly(1)),
+			nearly: peace.altered("mapstore_rejections_total", growing(1)),
+		},
 	}
 	for name, rule := range readAlerts(t) {
-		if isAwaited(rule.Expr) {
-			continue
-		}
 		c, ok := cases[name]
 		if !ok {
 			t.Errorf("there is no test of %s", name)

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
@@ -20,46 +21,61 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(leak.Check(m.Run())) }
 
-// A site is a store on an API server of its own, which refuses nothing.
+// A site is a store on an API server of its own.
 type site struct {
 	*testing.T
 	api    *httptest.Server
-	client *kubernetes.Clientset
+	client kubernetes.Interface
 	store  *mapstore.Store
 }
 
 // newSite starts a store for a map that holds data.
 func newSite(t *testing.T, data map[string]string) *site {
 	t.Helper()
-	s := &site{T: t}
-	server := &memapi.Server{}
-	s.api = httptest.NewServer(server)
-	t.Cleanup(s.api.Close)
-	var err error
-	if s.client, err = kubernetes.NewForConfig(&rest.Config{Host: s.api.URL, QPS: -1}); err != nil {
+	api := httptest.NewServer(&memapi.Server{})
+	t.Cleanup(api.Close)
+	client, err := kubernetes.NewForConfig(&rest.Config{Host: api.URL, QPS: -1})
+	if err != nil {
 		t.Fatal(err)
 	}
+	s := &site{T: t, api: api, client: client}
 	if data != nil {
 		s.create(data)
 	}
+	s.start()
+	return s
+}
+
+// newForeignSite starts a store for a map that holds what no API server would
+// let in.
+func newForeignSite(t *testing.T, data map[string]string) *site {
+	t.Helper()
+	s := &site{T: t, client: fake.NewClientset()}
+	s.create(data)
+	s.start()
+	return s
+}
+
+func (s *site) start() {
+	s.Helper()
+	var err error
 	if s.store, err = mapstore.New(s.client, "ns", "settings", mapstore.Options{}); err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := s.store.Start(t.Context()); err != nil {
-			t.Errorf("Start: %v", err)
+		if err := s.store.Start(s.Context()); err != nil {
+			s.Errorf("Start: %v", err)
 		}
 	}()
-	t.Cleanup(func() {
+	s.Cleanup(func() {
 		s.store.Close()
 		<-ended
 	})
-	if err := s.store.WaitForSync(t.Context()); err != nil {
-		t.Fatal(err)
+	if err := s.store.WaitForSync(s.Context()); err != nil {
+		s.Fatal(err)
 	}
-	return s
 }
 
 func (s *site) create(data map[string]string) {

@@ -114,12 +114,28 @@ var hostile = []string{
 	"{{.Key}}", "a b&c=d#e%41?f", "new\nline\r\ndata: x", "\u202egnp.exe", "../../etc", "",
 }
 
+func TestRejectedValuesAreNamed(t *testing.T) {
+	s := newSite(t, map[string]string{"port": "secret-nonsense", "wait": "1s"})
+	defer mapstore.Bind(s.store, "port", mapstore.Int[int](), 80).Close()
+	defer mapstore.Bind(s.store, "wait", mapstore.Duration(), 0).Close()
+	page := s.page(debugpage.Options{})
+	body := get(page, "/").Body.String()
+	expectText(t, body, "Rejected 1 value; the last good one is served: port", "0 reconnects, 1 rejected value ")
+	for _, got := range []string{body, get(page, "/?format=json").Body.String()} {
+		if strings.Contains(got, "secret-nonsense") {
+			t.Errorf("the value is shown: %s", got)
+		}
+	}
+	s.set("port", "81")
+	eventually(t, "the value is accepted", func() bool { return !strings.Contains(get(page, "/").Body.String(), "last good") })
+}
+
 func TestMarkupIsNeverInterpreted(t *testing.T) {
 	data := make(map[string]string)
 	for _, key := range hostile {
 		data[key] = "</script><script>alert('" + key + "')</script>"
 	}
-	s := newSite(t, data)
+	s := newForeignSite(t, data)
 	page := s.page(debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage, Instance: hostile[0]})
 	s.set("k", "<script>alert(2)</script>")
 	urls := []string{"/", "/?sort=name", "/?key=absent<script>", "/?prefix=%22%3E%3Cscript%3Ealert(3)%3C/script%3E"}

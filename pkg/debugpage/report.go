@@ -37,6 +37,7 @@ type status struct {
 	Exists      bool       `json:"exists"`
 	Revision    string     `json:"revision"`
 	UID         string     `json:"uid,omitempty"`
+	Rejected    []string   `json:"rejected,omitempty"` // keys whose newest value is
 }
 
 // A state is the answer to the first question: can the copy be trusted?
@@ -78,6 +79,7 @@ type following struct {
 	Resets     uint64 `json:"resets"`
 	Reconnects uint64 `json:"reconnects"`
 	Panics     uint64 `json:"callbackPanics"`
+	Rejections uint64 `json:"rejections"`
 }
 
 // A subscription is all those of one function: there may be thousands.
@@ -112,6 +114,7 @@ func (h *Handler) report(snapshot *mapstore.Snapshot) report {
 			Resets:     stats.Resets,
 			Reconnects: stats.Reconnects,
 			Panics:     stats.Panics,
+			Rejections: stats.Rejections,
 		},
 		Subscriptions: h.subscriptions(),
 		Since:         h.journal.since,
@@ -138,6 +141,7 @@ func (h *Handler) status(snapshot *mapstore.Snapshot) status {
 		Exists:   snapshot.Exists(),
 		Revision: snapshot.Revision(),
 		UID:      string(snapshot.UID()),
+		Rejected: now.Rejected,
 	}
 	if !now.LastContact.IsZero() {
 		s.LastContact = &now.LastContact
