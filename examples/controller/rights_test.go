@@ -6,6 +6,7 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
+	autoscalingv1 "k8s.io/api/autoscaling/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -26,8 +27,10 @@ func TestTheManifestGivesTheControllerNoMoreThanItNeeds(t *testing.T) {
 		"write the map":          s.store.Set(t.Context(), "web", "9"),
 		"read another map":       scaler.Get(t.Context(), types.NamespacedName{Namespace: ns, Name: "other"}, &corev1.ConfigMap{}),
 		"list all maps":          scaler.List(t.Context(), &corev1.ConfigMapList{}, client.InNamespace(ns)),
-		"change a Deployment":    scaler.Patch(t.Context(), web, client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`))),
-		"delete a Deployment":    scaler.Delete(t.Context(), web),
+		"change a Deployment":    scaler.Patch(t.Context(), web.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"labels":{"a":"b"}}}`))),
+		"patch a scale":          scaler.SubResource("scale").Patch(t.Context(), web.DeepCopy(), client.RawPatch(types.MergePatchType, []byte(`{"spec":{"replicas":9}}`))),
+		"read a scale":           scaler.SubResource("scale").Get(t.Context(), web.DeepCopy(), &autoscalingv1.Scale{}),
+		"delete a Deployment":    scaler.Delete(t.Context(), web.DeepCopy()),
 		"list other namespaces'": scaler.List(t.Context(), &appsv1.DeploymentList{}),
 		"read a Secret":          scaler.Get(t.Context(), types.NamespacedName{Namespace: ns, Name: "other"}, &corev1.Secret{}),
 	} {
