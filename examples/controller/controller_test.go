@@ -100,11 +100,19 @@ func TestThroughAnOutageTheManagerIsAliveAndNotReadyAndThenGoesOn(t *testing.T) 
 	s.must(s.awaitReadyz(s.within(10*time.Second), http.StatusOK))
 }
 
-func TestMetricsCountEachReconcile(t *testing.T) {
+func TestMetricsCountEachReconcileAndTellOfTheStore(t *testing.T) {
 	s := runs(t)
 	code, body, err := s.get(t.Context(), "http://"+s.metrics+"/metrics")
-	if err != nil || code != http.StatusOK || !strings.Contains(body, `controller_runtime_reconcile_total{controller="scaler",result="success"}`) {
-		t.Errorf("%d, %v:\n%s", code, err, body)
+	if err != nil || code != http.StatusOK {
+		t.Fatalf("%d, %v", code, err)
+	}
+	for _, line := range []string{
+		`controller_runtime_reconcile_total{controller="scaler",result="success"}`,
+		`mapstore_healthy{configmap="` + s.store.Name() + `",namespace="` + s.store.Namespace() + `"} 1`,
+	} {
+		if !strings.Contains(body, line) {
+			t.Errorf("%s is not in\n%s", line, body)
+		}
 	}
 }
 

@@ -8,7 +8,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	storemetrics "github.com/unrolled/mapstore/metrics/v2"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
@@ -28,10 +30,9 @@ func newManager(config *rest.Config, namespace, name string, opts manager.Option
 	if err != nil {
 		return nil, nil, err
 	}
-	// METRICS of the store go here: metrics.Registry.MustRegister(...), with the
-	// collector of github.com/unrolled/mapstore/metrics/v2.
 	return mgr, store, errors.Join(
 		mgr.Add(store),
+		metrics.Registry.Register(storemetrics.NewCollector(store)),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck(name, store.Check),
 	)
