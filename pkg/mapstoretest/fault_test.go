@@ -3,6 +3,7 @@ package mapstoretest_test
 import (
 	"context"
 	"errors"
+	"net/http/httptrace"
 	"strconv"
 	"strings"
 	"syscall"
@@ -10,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
@@ -274,17 +276,45 @@ func TestARewindIsAResetAndItsRevisionsComeAgain(t *testing.T) {
 }
 
 func TestAWatchFromBeforeACompactionIsGone(t *testing.T) {
-	api := mapstoretest.NewAPI(t)
-	settings := api.ConfigMap("default", "settings")
-	old := settings.Set("k", "old").ResourceVersion
-	settings.Set("k", "new")
-	api.Compact()
-	watch, err := api.Client().CoreV1().ConfigMaps("default").Watch(t.Context(), metav1.ListOptions{ResourceVersion: old})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer watch.Stop()
-	if e := <-watch.ResultChan(); e.Type != apiwatch.Error || !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
-		t.Errorf("event: %+v", e)
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		settings := api.ConfigMap("default", "settings")
+		old := settings.Set("k", "old").ResourceVersion
+		settings.Set("k", "new")
+		api.Compact()
+		watch, err := api.Client().CoreV1().ConfigMaps("default").Watch(t.Context(), metav1.ListOptions{ResourceVersion: old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer watch.Stop()
+		if e := <-watch.ResultChan(); e.Type != apiwatch.Error || !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
+			t.Errorf("event: %+v", e)
+		}
+	})
+}
+
+// A store goes by what net/http tells of a request, such as whether it was sent.
+func TestATraceTellsWhetherARequestWasSent(t *testing.T) {
+	for _, test := range []struct {
+		fault           mapstoretest.Fault
+		connected, sent int
+	}{
+		{mapstoretest.Slow(0), 1, 1}, {mapstoretest.Refused(), 0, 0}, {mapstoretest.LostRequest(), 1, 1}, {mapstoretest.LostAnswer(), 1, 1},
+		{mapstoretest.Conflict(), 1, 1}, {mapstoretest.Forbidden(), 1, 1},
+	} {
+		t.Run(test.fault.String(), func(t *testing.T) {
+			api := mapstoretest.NewAPI(t)
+			api.Fail(test.fault, "create")
+			connected, sent := 0, 0
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				GotConn:      func(httptrace.GotConnInfo) { connected++ },
+				WroteRequest: func(httptrace.WroteRequestInfo) { sent++ },
+			})
+			object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "settings"}}
+			_, _ = api.Client().CoreV1().ConfigMaps("default").Create(ctx, object, metav1.CreateOptions{})
+			if connected != test.connected || sent != test.sent {
+				t.Errorf("%d connections and %d requests, want %d and %d", connected, sent, test.connected, test.sent)
+			}
+		})
 	}
 }

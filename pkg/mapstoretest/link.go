@@ -52,6 +52,11 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
+// CancelRequest has nothing to do: requests end with their contexts. Client-go
+// complains of a way that has no such method when a watch ends with its client's
+// timeout.
+func (l *link) CancelRequest(*http.Request) {}
+
 // meet returns what a request of the verb meets, and counts it.
 func (l *link) meet(verb string) (met *Failure, control memapi.Control, closed bool) {
 	l.mu.Lock()
