@@ -35,7 +35,9 @@
 // Nothing but Kubeconfig uses the network, so all of it runs in a bubble of
 // testing/synctest: there an outage of an hour takes milliseconds, and bookmarks,
 // deadlines and backoffs come when they should. Make the API inside the bubble,
-// with the bubble's t.
+// with the bubble's t. So that informers run there, too, the package replaces one
+// of client-go's error handlers, which would sleep until the bubble's time has
+// come to that of the process.
 //
 // # Where it is like a real API server
 //
