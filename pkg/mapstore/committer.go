@@ -22,6 +22,7 @@ type committer struct {
 	options Options
 	wake    chan struct{} // holds one token when there may be something in the queue
 	turns   turns         // used by run only
+	shared  int           // how many the last request carried; used by run only
 
 	// For Stats.
 	requests, commits, conflicts    atomic.Uint64
@@ -161,19 +162,21 @@ func (c *committer) sending() (answered func(conflict bool) time.Duration) {
 	}
 }
 
-// gather lets others run for as long as more of them queue up: those who write as
-// soon as they have their last answer are just about to, and the first of them
-// should not go alone.
+// gather lets others run until as many have queued up as shared the last request:
+// those who write on as soon as they have their answer are just about to, and the
+// first of them should not go alone. It gives up when nobody comes for a small share
+// of the time that a request takes, or after a quarter of it.
 func (c *committer) gather() {
-	for before := -1; ; {
-		c.mu.Lock()
-		now := len(c.queue)
-		c.mu.Unlock()
-		if now == before {
+	request := c.turns.slot.mean
+	began := time.Now()
+	for before, since := -1, began; ; runtime.Gosched() {
+		queued, now := c.queued(), time.Now()
+		switch {
+		case queued > before:
+			before, since = queued, now
+		case queued >= c.shared, now.Sub(since) > request/16, now.Sub(began) > request/4:
 			return
 		}
-		before = now
-		runtime.Gosched()
 	}
 }
 
@@ -218,6 +221,7 @@ func (c *committer) commit(ctx context.Context, retry *backoff) error {
 	draft := newDraft(c.local.load())
 	batch := &batch{}
 	members := c.assemble(ctx, batch, draft)
+	c.shared = len(members)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if !c.depart(batch, members, cancel) {
