@@ -16,6 +16,7 @@ type trial struct {
 	load.Plan
 	runs []*load.Result
 	bare []float64 // writes a second by a bare PUT right before each run
+	cpu  []float64 // cores that this process was busy with, in each run
 }
 
 // median returns the median over the runs.
@@ -63,7 +64,9 @@ func (b *bench) trials(ctx context.Context, rounds int, plans []load.Plan) ([]*t
 			if err != nil {
 				return nil, err
 			}
+			busy := cpuTime()
 			run, err := load.Run(ctx, b.Rig, t.Plan)
+			busy = cpuTime() - busy
 			if err != nil {
 				return nil, err
 			}
@@ -71,6 +74,7 @@ func (b *bench) trials(ctx context.Context, rounds int, plans []load.Plan) ([]*t
 				return nil, ctx.Err()
 			}
 			t.runs, t.bare = append(t.runs, run), append(t.bare, bare.PerSecond())
+			t.cpu = append(t.cpu, busy.Seconds()/run.Elapsed.Seconds())
 		}
 	}
 	return trials, nil

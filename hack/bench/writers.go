@@ -8,6 +8,7 @@ import (
 	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/load"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
+	"github.com/unrolled/mapstore/v2/hack/bench/stats"
 )
 
 // writers lets many goroutines of one process write one map.
@@ -27,14 +28,20 @@ func (b *bench) writers(ctx context.Context) (report.Section, error) {
 	succeeds := peer.median((*load.Result).SuccessShare)
 	return report.Section{
 		Title: "Many writers, one store",
-		Text: `Goroutines of one process each increment a counter that all share and a key of their
+		Text: fmt.Sprintf(`Goroutines of one process each increment a counter that all share and a key of their
 own, in one transaction, as fast as they can. While one request is in flight, a store
 gathers what waits, and the next request carries it all. PUT is a bare guarded PUT
 under a mutex, which needs to be the only writer. RetryOnConflict is client-go's,
 with its DefaultRetry and a GET in each attempt. Shared is the limit of sharing: the
 bare PUTs of somebody who knows that all writers come, and waits for the last. It is
 not as many times as there are writers, because the map has a key for each of them,
-and the server takes longer for a map of more keys.`,
+and the server takes longer for a map of more keys.
+
+What limits 64 writers of one store is the server: a request of theirs was on its way
+for %s of the time, and meanwhile this process, writers included, was busy with %.2f of
+a core. The rest of the way to Shared is the watch, by which the server sends every
+version to the store once more, and those writers who come too late for a request.`,
+			report.Percent(own.median((*load.Result).OnItsWay)), stats.Median(own.cpu)),
 		Targets: []report.Target{{
 			What:    "64 writers, one store",
 			Against: fmt.Sprintf("the bare sequential PUT, %s/s", report.Count(bareRate(trials))),

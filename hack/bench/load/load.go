@@ -75,6 +75,9 @@ func Run(ctx context.Context, r *rig.Rig, plan Plan) (*Result, error) {
 		result.Counts = result.Plus(counts)
 		result.CommitsByStore = append(result.CommitsByStore, int(counts.PUTs-counts.Conflicts))
 	}
+	if p, ok := processes[0].(storeProcess); ok {
+		result.First = p.store.Stats()
+	}
 	return result, verify(ctx, r, clients[0], writers)
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // A Result is what a load has brought.
@@ -21,7 +22,8 @@ type Result struct {
 	Failed         int
 	Failure        error // one of them
 	P50, P99, Max  time.Duration
-	CommitsByStore []int // requests that committed, by process
+	CommitsByStore []int          // requests that committed, by process
+	First          mapstore.Stats // of the first store, where there are stores
 }
 
 func newResult(plan Plan, writers []*writer, elapsed time.Duration) *Result {
@@ -53,6 +55,10 @@ func (r *Result) SuccessShare() float64 {
 func (r *Result) Fairness() float64 {
 	return float64(slices.Min(r.CommitsByStore)) / float64(max(slices.Max(r.CommitsByStore), 1))
 }
+
+// OnItsWay is the share of the time in which the first store waited for the
+// answer to a request.
+func (r *Result) OnItsWay() float64 { return r.First.RequestTime.Seconds() / r.Elapsed.Seconds() }
 
 // Print writes a table.
 func Print(out io.Writer, results ...*Result) {
