@@ -37,11 +37,13 @@ bare PUTs of somebody who knows that all writers come, and waits for the last. I
 not as many times as there are writers, because the map has a key for each of them,
 and the server takes longer for a map of more keys.
 
-What limits 64 writers of one store is the server: a request of theirs was on its way
-for %s of the time, and meanwhile this process, writers included, was busy with %.2f of
-a core. The rest of the way to Shared is the watch, by which the server sends every
-version to the store once more, and those writers who come too late for a request.`,
-			report.Percent(own.median((*load.Result).OnItsWay)), stats.Median(own.cpu)),
+What limits 64 writers of one store is the server first: a request of theirs was on its
+way for %s of the time, and this process, writers included, was busy with %.2f of a core.
+To Shared there is missing what passes between two requests, when those who have their
+answer write on and the next is made up, and that of 64 writers %.0f share a request: the
+others are still on their way to it.`,
+			report.Percent(own.median((*load.Result).OnItsWay)), stats.Median(own.cpu),
+			own.median(func(r *load.Result) float64 { return float64(r.Acknowledged) / float64(max(r.PUTs, 1)) })),
 		Targets: []report.Target{{
 			What:    "64 writers, one store",
 			Against: fmt.Sprintf("the bare sequential PUT, %s/s", report.Count(bareRate(trials))),

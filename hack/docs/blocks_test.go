@@ -16,7 +16,7 @@ import (
 
 // parameters are variables that a block can use.
 const parameters = `ctx context.Context, store *mapstore.Store, client kubernetes.Interface, config *rest.Config,
-	mgr ctrl.Manager, namespace string, logger logr.Logger, mux *http.ServeMux, revision string`
+	mgr ctrl.Manager, namespace string, logger logr.Logger, mux *http.ServeMux, revision string, t *testing.T`
 
 var block = regexp.MustCompile("(?ms)^( *)```go\n(.*?)^ *```")
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
@@ -498,6 +499,25 @@ func TestTheStoresCloseEndsItsValues(t *testing.T) {
 	set(t, other, "n", "2")
 	if v.Load() != 1 || w.Load() != 1 {
 		t.Errorf("a Value goes on after the store's Close: %d, %d", v.Load(), w.Load())
+	}
+}
+
+func TestTheStoresCloseWaitsForTheCallbacksOfItsValues(t *testing.T) {
+	store := newCluster(t).store()
+	v := mapstore.Bind(store, "n", mapstore.Int[int](), 0)
+	entered, release := make(chan struct{}), make(chan struct{})
+	var finished atomic.Bool
+	v.OnChange(func(_, _ int) {
+		close(entered)
+		<-release
+		finished.Store(true)
+	})
+	set(t, store, "n", "1")
+	<-entered
+	time.AfterFunc(10*time.Millisecond, func() { close(release) })
+	store.Close()
+	if !finished.Load() {
+		t.Error("a callback is running after Close")
 	}
 }
 
