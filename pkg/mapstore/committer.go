@@ -164,21 +164,30 @@ func (c *committer) sending() (answered func(conflict bool) time.Duration) {
 
 // gather lets others run until as many have queued up as shared the last request:
 // those who write on as soon as they have their answer are just about to, and the
-// first of them should not go alone. It gives up when nobody comes for a small share
-// of the time that a request takes, or after a quarter of it.
+// first of them should not go alone. It gives up when nobody comes although it has
+// let others run often, or after a small share of the time that a request takes.
 func (c *committer) gather() {
-	request := c.turns.slot.mean
-	began := time.Now()
-	for before, since := -1, began; ; runtime.Gosched() {
-		queued, now := c.queued(), time.Now()
-		switch {
-		case queued > before:
-			before, since = queued, now
-		case queued >= c.shared, now.Sub(since) > request/16, now.Sub(began) > request/4:
+	until := time.Now().Add(min(c.turns.slot.mean/4, maxGather))
+	for most, idle := 0, 0; ; runtime.Gosched() {
+		queued := c.queued()
+		if queued > most {
+			most, idle = queued, 0
+			continue
+		}
+		if queued == 0 || queued >= c.shared || idle == maxIdle || time.Now().After(until) {
 			return
 		}
+		idle++
 	}
 }
+
+const (
+	// maxGather bounds for how long the processor is kept busy by waiting.
+	maxGather = time.Millisecond
+	// maxIdle bounds it where the clock does not: in a synctest bubble it stands
+	// still while anybody runs.
+	maxIdle = 500
+)
 
 // awaitSync blocks until the copy has been synced. Until then transactions
 // wait, unless the server denies access: then they end with what it says.
