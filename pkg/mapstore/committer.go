@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,15 +21,16 @@ type committer struct {
 	options Options
 	wake    chan struct{} // holds one token when there may be something in the queue
 	turns   turns         // used by run only
-	shared  int           // how many the last request carried; used by run only
+	wait    gathering     // used by run only
 
 	// For Stats.
 	requests, commits, conflicts    atomic.Uint64
 	requestTime                     atomic.Int64 // nanoseconds
 	transactions, unknown, failures atomic.Uint64
 
-	mu     sync.Mutex // protects queue and closed, and what transaction and batch say
+	mu     sync.Mutex // protects all below, and what transaction and batch say
 	queue  []*transaction
+	quorum int // how many must have queued up before newcomers wake the committer; 0 and 1 are the same
 	closed bool
 }
 
@@ -79,7 +79,9 @@ func (c *committer) enqueue(t *transaction) bool {
 		return false
 	}
 	c.queue = append(c.queue, t)
-	c.signal()
+	if len(c.queue) >= c.quorum {
+		c.signal()
+	}
 	return true
 }
 
@@ -131,7 +133,9 @@ func (c *committer) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		c.gather()
+		if !c.gather() {
+			continue
+		}
 		if c.turns.await(ctx, c.local) != nil {
 			return
 		}
@@ -161,33 +165,6 @@ func (c *committer) sending() (answered func(conflict bool) time.Duration) {
 		return took
 	}
 }
-
-// gather lets others run until as many have queued up as shared the last request:
-// those who write on as soon as they have their answer are just about to, and the
-// first of them should not go alone. It gives up when nobody comes although it has
-// let others run often, or after a small share of the time that a request takes.
-func (c *committer) gather() {
-	until := time.Now().Add(min(c.turns.slot.mean/4, maxGather))
-	for most, idle := 0, 0; ; runtime.Gosched() {
-		queued := c.queued()
-		if queued > most {
-			most, idle = queued, 0
-			continue
-		}
-		if queued == 0 || queued >= c.shared || idle == maxIdle || time.Now().After(until) {
-			return
-		}
-		idle++
-	}
-}
-
-const (
-	// maxGather bounds for how long the processor is kept busy by waiting.
-	maxGather = time.Millisecond
-	// maxIdle bounds it where the clock does not: in a synctest bubble it stands
-	// still while anybody runs.
-	maxIdle = 500
-)
 
 // awaitSync blocks until the copy has been synced. Until then transactions
 // wait, unless the server denies access: then they end with what it says.
@@ -230,13 +207,13 @@ func (c *committer) commit(ctx context.Context, retry *backoff) error {
 	draft := newDraft(c.local.load())
 	batch := &batch{}
 	members := c.assemble(ctx, batch, draft)
-	c.shared = len(members)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if !c.depart(batch, members, cancel) {
 		return nil
 	}
 	after, err := c.write(ctx, draft, retry)
+	c.wait.expected = len(members) + c.queued()
 	again, ok := errors.AsType[*again](err)
 	switch {
 	case !ok:
