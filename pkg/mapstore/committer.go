@@ -37,8 +37,9 @@ type committer struct {
 // A batch is the transactions that one request carries.
 type batch struct {
 	// Protected by the committer's mutex.
-	members []*transaction
-	cancel  context.CancelFunc // ends the request; nil until there is one
+	members  []*transaction
+	cancel   context.CancelFunc // ends the attempt; nil until its members are known
+	departed bool               // a request that carries it may be in flight
 }
 
 func newCommitter(remote *remote, source *source, local *replica, options Options) *committer {
@@ -98,25 +99,26 @@ func (c *committer) signal() {
 	}
 }
 
-// leave takes a transaction out whose caller gives up. It reports whether the
-// transaction is part of a batch, and so of a request that may be in flight,
-// and if not, what has kept it from being applied. A request for which nobody
-// waits any more is cancelled.
-func (c *committer) leave(t *transaction) (inBatch bool, why error) {
+// leave takes a transaction out whose caller gives up. It reports whether a
+// request that carries it may be in flight, and if not, what has kept it from
+// being applied. An attempt for which nobody waits any more is cancelled.
+func (c *committer) leave(t *transaction) (sent bool, why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	t.gone = true
-	if t.batch == nil {
+	switch b := t.batch; {
+	case b == nil:
 		c.queue = slices.DeleteFunc(c.queue, func(other *transaction) bool { return other == t })
-		if t.why == nil {
-			return false, c.source.link.Load().err
-		}
-		return false, t.why
+	case b.cancel != nil && !slices.ContainsFunc(b.members, (*transaction).isAwaited):
+		b.cancel()
 	}
-	if t.batch.cancel != nil && !slices.ContainsFunc(t.batch.members, (*transaction).isAwaited) {
-		t.batch.cancel()
+	if t.batch != nil && t.batch.departed {
+		return true, nil
 	}
-	return true, nil
+	if t.why == nil {
+		return false, c.source.link.Load().obstacle()
+	}
+	return false, t.why
 }
 
 // run commits until ctx is done.
@@ -209,10 +211,10 @@ func (c *committer) commit(ctx context.Context, retry *backoff) error {
 	members := c.assemble(ctx, batch, draft)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if !c.depart(batch, members, cancel) {
+	if !c.board(batch, members, cancel) {
 		return nil
 	}
-	after, err := c.write(ctx, draft, retry)
+	after, err := c.write(ctx, batch, draft, retry)
 	c.wait.expected = len(members) + c.queued()
 	again, ok := errors.AsType[*again](err)
 	switch {
@@ -294,13 +296,21 @@ func (c *committer) giveTurn(t *transaction, b *batch, tx *Tx) bool {
 	return true
 }
 
-// depart closes the batch before its request is sent. It reports whether
-// anybody still waits for the outcome.
-func (c *committer) depart(b *batch, members []*transaction, cancel context.CancelFunc) bool {
+// board says who is in the batch. It reports whether anybody still waits.
+func (c *committer) board(b *batch, members []*transaction, cancel context.CancelFunc) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b.members, b.cancel = members, cancel
 	return slices.ContainsFunc(members, (*transaction).isAwaited)
+}
+
+// depart closes the batch, right before a request is sent that carries it. It
+// does not if a member has left: who left was told that nothing was applied.
+func (c *committer) depart(b *batch) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	b.departed = !slices.ContainsFunc(b.members, func(t *transaction) bool { return t.gone })
+	return b.departed
 }
 
 func (c *committer) finish(b *batch, end outcome) {

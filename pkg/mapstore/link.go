@@ -2,6 +2,7 @@ package mapstore
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -22,6 +23,25 @@ const denialGrace = 3 * time.Second
 
 func (l link) deniedForLong() bool {
 	return !l.denied.IsZero() && time.Since(l.denied) >= denialGrace
+}
+
+var (
+	errNotStarted = errors.New("Start has not been called")
+	errNotSynced  = errors.New("waiting for the API server's answer")
+)
+
+// obstacle returns what keeps the copy from following the server; nil if nothing
+// does.
+func (l link) obstacle() error {
+	switch {
+	case l.err != nil:
+		return l.err
+	case !l.started:
+		return errNotStarted
+	case !l.synced:
+		return errNotSynced
+	}
+	return nil
 }
 
 // heard notes an answer, or a frame of the watch.

@@ -27,7 +27,7 @@ func rejectedFor(err error) *again {
 
 // write brings the draft to the server. It returns a version that contains it,
 // an *again if it was not applied but may be, or the error that ends the batch.
-func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*Snapshot, error) {
+func (c *committer) write(ctx context.Context, batch *batch, draft *draft, retry *backoff) (*Snapshot, error) {
 	base := draft.base
 	if base.Exists() {
 		object, id := draft.configMap(), ""
@@ -37,6 +37,9 @@ func (c *committer) write(ctx context.Context, draft *draft, retry *backoff) (*S
 				object.Annotations = make(map[string]string, 1)
 			}
 			object.Annotations[ledgerAnnotation] = base.ledgerWith(id)
+		}
+		if !c.depart(batch) {
+			return nil, &again{atOnce: true}
 		}
 		return c.settle(ctx, base, object, id, retry)
 	}

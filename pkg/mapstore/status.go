@@ -1,7 +1,6 @@
 package mapstore
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -54,10 +53,8 @@ func (s *Store) Status() Status {
 		status.Err = ErrClosed
 	case link.err != nil:
 		status.Err = fmt.Errorf("mapstore: cannot follow the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), link.err)
-	case !link.started:
-		status.Err = errors.New("mapstore: Start has not been called")
 	case !link.synced:
-		status.Err = errors.New("mapstore: not synced yet")
+		status.Err = fmt.Errorf("mapstore: not synced yet: %w", link.obstacle())
 	case !link.ended.IsZero() && time.Since(link.ended) > reconnectGrace:
 		status.Err = fmt.Errorf("mapstore: the watch ended %v ago, and the next one is not open yet", time.Since(link.ended).Round(time.Millisecond))
 	case silent > s.options.StaleAfter:

@@ -177,12 +177,8 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 		return nil
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.namespace, s.remote.name, l.err)
-	case !l.started:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: Start has not been called", s.remote.namespace, s.remote.name, err)
-	case l.err != nil:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.namespace, s.remote.name, err, l.err)
 	default:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: waiting for the API server's answer", s.remote.namespace, s.remote.name, err)
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.namespace, s.remote.name, err, l.obstacle())
 	}
 }
 

@@ -16,7 +16,7 @@ type transaction struct {
 	outcome chan outcome // from the committer: the end
 
 	// Protected by the committer's mutex.
-	batch *batch // nil until its turn has come
+	batch *batch // the one that it is in since its turn has come; nil while it queues
 	gone  bool   // the caller has stopped waiting
 	alone bool   // it must not share a request any more
 	why   error  // what kept the last attempt from being applied
