@@ -4,13 +4,19 @@ import (
 	"crypto/rand"
 	"slices"
 	"strings"
+	"sync/atomic"
 )
 
 // A PUT whose answer is lost may or may not have been applied. So each commit
-// carries an id of its own into one annotation of the map, the ledger, and the
-// ledger of any later version tells what became of it: a guarded write can only
-// land directly on its base, so once there is a later version it either is
-// among the ancestors of that one or will never land.
+// carries an id of its own into one annotation of the map, the ledger. A guarded
+// write can only land directly on its base, so once there is a later version it
+// either is among the ancestors of that one or will never land. Which of the two
+// is told by the ledger of any later version, or by the watch: it has shown the
+// version that came directly after the base.
+//
+// Others can write into the ledger what they like, also an older one. So that
+// makes nobody run a transaction again: what has been seen counts more, and a
+// ledger that shows no commit since the base proves nothing.
 
 const (
 	// ledgerAnnotation holds the ids of the last commits, newest first, with a
@@ -48,32 +54,51 @@ func (s *Snapshot) ledgerWith(id string) string {
 	return strings.Join(ids, " ")
 }
 
-// A verdict is what a version of the map tells about a commit.
+// A verdict is what is known of a commit that was sent.
 type verdict int
 
 const (
 	undecided  verdict = iota // it has not landed yet; it still may
-	landed                    // it is part of this version
-	missed                    // it is not part of this version and never will be of any
+	landed                    // it has landed
+	missed                    // it has not landed and never will
 	unknowable                // the traces are gone
 )
 
-// verdictOn reads off now, which was current at some time after the commit was
-// sent, whether the commit id that was computed from base has landed.
-func verdictOn(id string, base, now *Snapshot) verdict {
+// A claim is a commit that was sent, of which it may have to be found out what
+// became of it.
+type claim struct {
+	id   string
+	base *Snapshot
+	seen atomic.Int32 // a verdict: what the versions that came have shown
+}
+
+// witness looks at a version of the base's era, which need not be the newest.
+func (c *claim) witness(v *Snapshot) {
 	switch {
-	case now.serial == base.serial:
+	case c == nil || c.seen.Load() != int32(undecided):
+	case slices.Contains(v.ledger(), c.id):
+		c.seen.Store(int32(landed))
+	case v.follows != "" && v.follows == c.base.revision:
+		c.seen.Store(int32(missed))
+	}
+}
+
+// verdict tells what became of the commit, now being a version that was current
+// at some time after it was sent, and shown to witness before.
+func (c *claim) verdict(now *Snapshot) verdict {
+	seen := verdict(c.seen.Load())
+	switch {
+	case now.serial == c.base.serial:
 		return undecided
-	case now.epoch != base.epoch || !now.Exists():
+	case now.epoch != c.base.epoch:
 		return unknowable
+	case seen != undecided:
+		return seen
 	}
-	ids := now.ledger()
-	if slices.Contains(ids, id) {
-		return landed
-	}
-	// The base's newest id still standing proves that nothing from after it
-	// has dropped out of the ledger.
-	if head := base.ledger(); len(head) > 0 && slices.Contains(ids, head[0]) {
+	// Of what came before the base's newest commit nothing has dropped out of the
+	// ledger if that one still stands there, and of what came after it nothing is
+	// missing if others have been added.
+	if head := c.base.ledger(); len(head) > 0 && slices.Index(now.ledger(), head[0]) > 0 {
 		return missed
 	}
 	return unknowable

@@ -27,22 +27,64 @@ func TestVerdicts(t *testing.T) {
 		base, now *Snapshot
 		want      verdict
 	}{
-		"the base is still the newest":        {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 1, 1, "head"), undecided},
-		"its id is there":                     {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, "id head"), landed},
-		"its id is there, further down":       {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, long(31, "id")), landed},
-		"its id is there, with no base":       {withLedger(snapshotOf(nil, nil), 1, 1, ""), withLedger(snapshotOf(nil, nil), 2, 1, "x id"), landed},
-		"the base's head stands without it":   {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, "x y head"), missed},
-		"a metadata change, ledger as it was": {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, "head"), missed},
-		"more commits than it holds":          {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, long(32)), unknowable},
-		"the base's head is beyond the end":   {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, long(32, "head")), unknowable},
-		"the ledger was wiped":                {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, ""), unknowable},
-		"there never was a ledger":            {withLedger(snapshotOf(nil, nil), 1, 1, ""), withLedger(snapshotOf(nil, nil), 2, 1, "x"), unknowable},
-		"another epoch":                       {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 2, "id head"), unknowable},
-		"the map is gone":                     {withLedger(snapshotOf(nil, nil), 1, 1, "head"), absent, unknowable},
+		"the base is still the newest":      {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 1, 1, "head"), undecided},
+		"its id is there":                   {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, "id head"), landed},
+		"its id is there, further down":     {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, long(31, "id")), landed},
+		"its id is there, with no base":     {withLedger(snapshotOf(nil, nil), 1, 1, ""), withLedger(snapshotOf(nil, nil), 2, 1, "x id"), landed},
+		"the base's head stands without it": {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, "x y head"), missed},
+		"the ledger is as it was":           {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, "head"), unknowable},
+		"more commits than it holds":        {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, long(32)), unknowable},
+		"the base's head is beyond the end": {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, long(32, "head")), unknowable},
+		"the ledger was wiped":              {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 1, ""), unknowable},
+		"there never was a ledger":          {withLedger(snapshotOf(nil, nil), 1, 1, ""), withLedger(snapshotOf(nil, nil), 2, 1, "x"), unknowable},
+		"another epoch":                     {withLedger(snapshotOf(nil, nil), 1, 1, "head"), withLedger(snapshotOf(nil, nil), 2, 2, "id head"), unknowable},
+		"the map is gone":                   {withLedger(snapshotOf(nil, nil), 1, 1, "head"), absent, unknowable},
 	} {
 		if got := verdictOn("id", row.base, row.now); got != row.want {
 			t.Errorf("%s: verdict %v, want %v", name, got, row.want)
 		}
+	}
+}
+
+// verdictOn is what a store says of a commit that has been shown one version.
+func verdictOn(id string, base, now *Snapshot) verdict {
+	c := &claim{id: id, base: base}
+	c.witness(now)
+	return c.verdict(now)
+}
+
+// What the watch has shown counts, whatever stands in the ledger now.
+func TestWhatHasBeenSeenOfACommitCounts(t *testing.T) {
+	revised := func(revision, follows string, s *Snapshot) *Snapshot {
+		s.revision, s.follows = revision, follows
+		return s
+	}
+	base := revised("10", "9", withLedger(snapshotOf(nil, nil), 1, 1, "head"))
+	now := revised("30", "29", withLedger(snapshotOf(nil, nil), 3, 1, "x head"))
+	wiped := revised("30", "29", withLedger(snapshotOf(nil, nil), 3, 1, ""))
+	gone := absentSnapshot("uid", "30")
+	gone.serial, gone.epoch = 3, 1
+	for name, row := range map[string]struct {
+		seen, now *Snapshot
+		want      verdict
+	}{
+		"its id, and then an older ledger":         {revised("20", "15", withLedger(snapshotOf(nil, nil), 0, 0, "id head")), now, landed},
+		"its id, and then the map is deleted":      {revised("20", "10", withLedger(snapshotOf(nil, nil), 0, 0, "id head")), gone, landed},
+		"another right behind the base, then none": {revised("20", "10", withLedger(snapshotOf(nil, nil), 0, 0, "head")), wiped, missed},
+		"another, but not right behind the base":   {revised("20", "15", withLedger(snapshotOf(nil, nil), 0, 0, "head")), wiped, unknowable},
+		"nobody knows what it came behind":         {revised("20", "", withLedger(snapshotOf(nil, nil), 0, 0, "head")), wiped, unknowable},
+	} {
+		c := &claim{id: "id", base: base}
+		c.witness(row.seen)
+		c.witness(row.now)
+		if got := c.verdict(row.now); got != row.want {
+			t.Errorf("%s: verdict %v, want %v", name, got, row.want)
+		}
+	}
+	nameless := &claim{id: "id", base: withLedger(snapshotOf(nil, nil), 1, 1, "head")} // as with a fake clientset
+	nameless.witness(withLedger(snapshotOf(nil, nil), 2, 1, ""))
+	if got := nameless.verdict(wiped); got != unknowable {
+		t.Errorf("without revisions: verdict %v, want %v", got, unknowable)
 	}
 }
 

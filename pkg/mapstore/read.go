@@ -84,7 +84,7 @@ func (s *Store) hasReached(ctx context.Context, revision string) bool {
 		return false
 	}
 	defer done()
-	list, err := s.source.list(ctx, patient)
+	list, _, err := s.source.list(ctx, patient)
 	return err == nil && !older(list.ResourceVersion, revision)
 }
 

@@ -40,7 +40,13 @@ func FuzzReplica(f *testing.F) {
 			if confirms {
 				r.confirm(next, asked)
 			} else {
-				r.install(next)
+				r.install(next, asked.era)
+			}
+			if asked.era != before.era {
+				if r.load() != before {
+					t.Errorf("%s was taken, which was asked for before the server went back in time", next.revision)
+				}
+				continue
 			}
 			checkStep(t, before, r.load(), next, asked, confirms)
 		}

@@ -34,7 +34,7 @@ func TestTheReplicaNeverGoesBack(t *testing.T) {
 		{absentSnapshot("", "15"), "15", false, 2},
 		{version("c", "20"), "20", true, 3},
 	} {
-		r.install(step.next)
+		r.install(step.next, 0)
 		now := r.load()
 		if now.revision != step.shows || now.Exists() != step.exist || now.epoch != step.epoch {
 			t.Fatalf("after %s %s: revision %s, exists %v, epoch %d, want %+v", step.next.uid, step.next.revision, now.revision, now.Exists(), now.epoch, step)
@@ -47,9 +47,9 @@ func TestTheReplicaNeverGoesBack(t *testing.T) {
 
 func TestOnlyAQuorumReadFromBeforeWhatWasSeenTurnsBackTime(t *testing.T) {
 	r := newReplica(logr.Discard())
-	r.install(version("a", "100"))
+	r.install(version("a", "100"), 0)
 	asked := r.load()
-	r.install(version("a", "101")) // meanwhile
+	r.install(version("a", "101"), 0) // meanwhile
 	r.confirm(version("a", "100"), asked)
 	if got := r.load().revision; got != "101" {
 		t.Fatalf("an answer that is merely late took the copy to %s", got)
@@ -58,9 +58,19 @@ func TestOnlyAQuorumReadFromBeforeWhatWasSeenTurnsBackTime(t *testing.T) {
 	if now := r.load(); now.revision != "50" || now.epoch != 2 {
 		t.Fatalf("revision %s and epoch %d, want to follow the server back", now.revision, now.epoch)
 	}
-	r.confirm(version("a", "50"), asked) // a second read says the same
-	if now := r.load(); now.epoch != 2 {
+	back := r.load()
+	r.confirm(version("a", "50"), back) // a second read says the same
+	if now := r.load(); now != back {
 		t.Errorf("epoch %d: the same step back counted twice", now.epoch)
+	}
+	r.install(version("a", "51"), back.era)
+	now := r.load()
+	if r.confirm(version("a", "50"), asked) != nil || r.confirm(version("a", "102"), asked) != nil {
+		t.Error("a read that was sent before the step back proves something")
+	}
+	r.install(version("a", "103"), asked.era)
+	if got := r.load(); got != now {
+		t.Errorf("what was asked for before the step back took the copy from %s to %s", now.revision, got.revision)
 	}
 	r.confirm(absentSnapshot("", "40"), r.load())
 	if now := r.load(); now.Exists() || now.epoch != 3 {

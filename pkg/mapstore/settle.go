@@ -2,6 +2,7 @@ package mapstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -46,18 +47,18 @@ func (c *committer) write(ctx context.Context, batch *batch, draft *draft, retry
 	if len(draft.data) == 0 {
 		return c.confirmAbsent(ctx)
 	}
-	return nil, c.create(ctx)
+	return nil, c.create(ctx, base)
 }
 
 // create creates the map, so that there is a version for the draft to be based
 // on.
-func (c *committer) create(ctx context.Context) *again {
+func (c *committer) create(ctx context.Context, base *Snapshot) *again {
 	answered := c.sending()
 	created, err := c.remote.create(ctx, newCommitID(c.turns.author))
 	answered(apierrors.IsConflict(err))
 	switch fate := fateOf(err); {
 	case fate == applied:
-		if c.local.install(newSnapshot(created)).Exists() {
+		if c.local.install(newSnapshot(created), base.era).Exists() {
 			return &again{atOnce: true}
 		}
 		// The copy is from a time that the server has yet to reach again.
@@ -87,11 +88,18 @@ func (c *committer) confirmAbsent(ctx context.Context) (*Snapshot, error) {
 	return now, nil
 }
 
+// errBackInTime is what an answer met that came after a Reset: it may be from
+// before the server went back in time.
+var errBackInTime = errors.New("the API server has gone back in time")
+
 // settle sends one request, again and again if need be, until it is known what
 // became of it. It may send it again because the base's resource version in it
 // lets at most one of them be applied. Without an id the request changes
 // nothing and serves to confirm that base is the newest version.
 func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.ConfigMap, id string, retry *backoff) (*Snapshot, error) {
+	claim := &claim{id: id, base: base}
+	c.local.expect(claim)
+	defer c.local.forget()
 	var lost error // what a request met of which it is not known what became
 	for {
 		if ctx.Err() != nil && lost == nil {
@@ -101,8 +109,10 @@ func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.C
 		switch {
 		case fate == applied:
 			committed := newSnapshot(answer)
-			c.local.install(committed)
-			return committed, nil
+			if now := c.local.install(committed, base.era); now.era == base.era {
+				return committed, nil
+			}
+			lost = errBackInTime
 		case fate == rejected && lost == nil:
 			return nil, rejectedFor(err)
 		case fate == refused && lost == nil, fate != stale && id == "":
@@ -120,7 +130,7 @@ func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.C
 			}
 			return nil, fmt.Errorf("%w: %w: %w", ErrUnknownOutcome, lost, readErr)
 		}
-		switch verdict := verdictOn(id, base, now); {
+		switch verdict := claim.verdict(now); {
 		case verdict == landed:
 			return now, nil
 		case verdict == missed, verdict == unknowable && lost == nil:

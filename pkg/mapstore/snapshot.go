@@ -22,9 +22,14 @@ type Snapshot struct {
 	uid      types.UID
 	size     size
 
+	// The revision of the version that this one came directly after, where the
+	// watch has shown that.
+	follows string
+
 	// Set by the replica before the snapshot is published.
 	serial    uint64    // counts the versions that this store has installed
 	epoch     uint64    // grows by one with every Reset
+	era       uint64    // grows by one with every Reset at which the server has gone back in time
 	committed time.Time // when the newest commit in the ledger arrived
 
 	sortOnce sync.Once

@@ -36,7 +36,10 @@ type source struct {
 
 	idle atomic.Pointer[time.Timer] // ends the watch when the server has been silent for too long
 
-	listed bool // since the last watch was opened; used by the reflector's calls only, which follow one another
+	// Used by the reflector's calls only, which follow one another.
+	listed   bool   // since the last watch was opened
+	era      uint64 // of what the watch brings
+	position string // the revision of the version that it has brought last, or that it began with; "" if there was none
 }
 
 func newSource(remote *remote, local *replica, options Options) *source {
@@ -57,7 +60,7 @@ func (src *source) run(ctx context.Context) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			list, err := src.list(ctx, impatient)
+			list, err := src.relist(ctx)
 			src.listed = err == nil
 			return list, src.failed(ctx, err)
 		},
@@ -87,38 +90,69 @@ type listerWatcher struct{ *cache.ListWatch }
 
 func (listerWatcher) IsWatchListSemanticsUnSupported() bool { return true }
 
-// list brings the replica up to date by a quorum read.
-func (src *source) list(ctx context.Context, p patience) (*corev1.ConfigMapList, error) {
-	asked := src.local.load()
-	list, err := src.remote.list(ctx, p)
+// confirm brings the replica up to date by a quorum read, and returns the era
+// that its answer is of. It reads again if the server went back in time meanwhile.
+func (src *source) confirm(read func() (*Snapshot, error)) (era uint64, err error) {
+	for {
+		asked := src.local.load()
+		answer, err := read()
+		if err != nil {
+			return 0, err
+		}
+		src.heard()
+		now := src.local.confirm(answer, asked)
+		if now == nil {
+			continue
+		}
+		if now.era != asked.era {
+			src.reopen() // what it would bring is of the era before
+		}
+		return now.era, nil
+	}
+}
+
+// list tells, unlike refresh, at which revision the map is absent.
+func (src *source) list(ctx context.Context, p patience) (list *corev1.ConfigMapList, era uint64, err error) {
+	era, err = src.confirm(func() (*Snapshot, error) {
+		if list, err = src.remote.list(ctx, p); err != nil {
+			return nil, err
+		}
+		if len(list.Items) > 0 {
+			return newSnapshot(&list.Items[0]), nil
+		}
+		return absentSnapshot("", list.ResourceVersion), nil
+	})
+	return list, era, err
+}
+
+// refresh brings the replica up to date by the cheapest quorum read: a list can
+// take a tenth of a second longer than a get, when the server has to wait for
+// its watch cache.
+func (src *source) refresh(ctx context.Context) error {
+	_, err := src.confirm(func() (*Snapshot, error) {
+		object, err := src.remote.get(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return newSnapshot(object), nil
+	})
+	if apierrors.IsNotFound(err) {
+		_, _, err = src.list(ctx, patient)
+	}
+	return err
+}
+
+// relist is list, for a watch to begin with.
+func (src *source) relist(ctx context.Context) (*corev1.ConfigMapList, error) {
+	list, era, err := src.list(ctx, impatient)
 	if err != nil {
 		return nil, err
 	}
-	src.heard()
+	src.era, src.position = era, ""
 	if len(list.Items) > 0 {
-		src.local.confirm(newSnapshot(&list.Items[0]), asked)
-	} else {
-		src.local.confirm(absentSnapshot("", list.ResourceVersion), asked)
+		src.position = list.Items[0].ResourceVersion
 	}
 	return list, nil
-}
-
-// refresh brings the replica up to date by the cheapest quorum read. A list can
-// take a tenth of a second longer than a get, when the server has to wait for
-// its watch cache, but only a list tells at which revision the map is absent.
-func (src *source) refresh(ctx context.Context) error {
-	asked := src.local.load()
-	object, err := src.remote.get(ctx)
-	if apierrors.IsNotFound(err) {
-		_, err = src.list(ctx, patient)
-		return err
-	}
-	if err != nil {
-		return err
-	}
-	src.heard()
-	src.local.confirm(newSnapshot(object), asked)
-	return nil
 }
 
 // watch opens a watch. On every one but the first after a list it makes sure
@@ -126,7 +160,7 @@ func (src *source) refresh(ctx context.Context) error {
 // that the server has yet to reach would bring nothing until then.
 func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
 	if !src.listed {
-		list, err := src.list(ctx, impatient)
+		list, err := src.relist(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -150,12 +184,22 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	// copy counts as stale.
 	idle := time.AfterFunc(src.patience(), w.Stop)
 	src.idle.Store(idle)
+	if src.local.load().era != src.era { // since the list, when there was nothing to reopen
+		idle.Reset(0)
+	}
 	src.heard()
 	return &stream{Interface: w, stop: sync.OnceFunc(func() {
 		idle.Stop()
 		cancel(nil)
 		src.disconnected()
 	})}, nil
+}
+
+// reopen ends the watch, so that the next one begins with a list.
+func (src *source) reopen() {
+	if idle := src.idle.Load(); idle != nil {
+		idle.Reset(0)
+	}
 }
 
 // patience is how long a watch may bring nothing. The reflector takes a watch
@@ -175,9 +219,8 @@ const answerPatience = 2 * time.Second
 func (src *source) expectAnswer() (answered func()) {
 	asked := time.Now()
 	suspicion := time.AfterFunc(answerPatience, func() {
-		contact, idle := src.contact.Load(), src.idle.Load()
-		if contact != nil && contact.Before(asked) && idle != nil {
-			idle.Reset(0)
+		if contact := src.contact.Load(); contact != nil && contact.Before(asked) {
+			src.reopen()
 		}
 	})
 	return func() { suspicion.Stop() }
@@ -212,7 +255,7 @@ func (k *sink) Add(object any) error { return k.Update(object) }
 // Update takes a version of the map.
 func (k *sink) Update(object any) error {
 	if cm := k.frame(object); cm != nil {
-		k.local.install(newSnapshot(cm))
+		k.install(newSnapshot(cm))
 	}
 	return nil
 }
@@ -220,9 +263,15 @@ func (k *sink) Update(object any) error {
 // Delete takes the last version of the map, with the revision of its deletion.
 func (k *sink) Delete(object any) error {
 	if cm := k.frame(object); cm != nil {
-		k.local.install(absentSnapshot(cm.UID, cm.ResourceVersion))
+		k.install(absentSnapshot(cm.UID, cm.ResourceVersion))
 	}
 	return nil
+}
+
+// install takes the next version that the watch brings: it leaves none out.
+func (k *sink) install(next *Snapshot) {
+	next.follows, k.position = k.position, next.revision
+	k.local.install(next, k.era)
 }
 
 // Bookmark takes a sign of life.

@@ -67,49 +67,49 @@ func TestAStoreWaitsOneSlotForEachThatIsBeforeIt(t *testing.T) {
 		if waited := await(); waited != 0 {
 			t.Errorf("waited %v on an empty map", waited)
 		}
-		local.install(versionBy("US__", local.load(), "1"))
+		local.install(versionBy("US__", local.load(), "1"), 0)
 		if waited := await(); waited != 0 {
 			t.Errorf("waited %v with nobody else", waited)
 		}
-		local.install(versionBy("AAAA", local.load(), "2"))
-		local.install(versionBy("BBBB", local.load(), "3"))
+		local.install(versionBy("AAAA", local.load(), "2"), 0)
+		local.install(versionBy("BBBB", local.load(), "3"), 0)
 		if waited := await(); waited != 0 {
 			t.Errorf("waited %v though it was next", waited)
 		}
-		local.install(versionBy("US__", local.load(), "4"))
+		local.install(versionBy("US__", local.load(), "4"), 0)
 		if waited := await(); waited != 2*firstSlot {
 			t.Errorf("waited %v for two others that did nothing, want two slots", waited)
 		}
 
 		// When the others use their turns, it is its own as soon as they have.
-		local.install(versionBy("AAAA", local.load(), "5"))
-		local.install(versionBy("BBBB", local.load(), "6"))
-		local.install(versionBy("US__", local.load(), "7"))
+		local.install(versionBy("AAAA", local.load(), "5"), 0)
+		local.install(versionBy("BBBB", local.load(), "6"), 0)
+		local.install(versionBy("US__", local.load(), "7"), 0)
 		go func() {
 			time.Sleep(firstSlot / 2)
-			local.install(versionBy("AAAA", local.load(), "8"))
+			local.install(versionBy("AAAA", local.load(), "8"), 0)
 			time.Sleep(firstSlot / 2)
-			local.install(versionBy("BBBB", local.load(), "9"))
+			local.install(versionBy("BBBB", local.load(), "9"), 0)
 		}()
 		if waited := await(); waited != firstSlot {
 			t.Errorf("waited %v, want until both have had their turns", waited)
 		}
 
 		// A version that is old already has been waited for.
-		local.install(versionBy("US__", local.load(), "10"))
+		local.install(versionBy("US__", local.load(), "10"), 0)
 		time.Sleep(time.Minute)
 		if waited := await(); waited != 0 {
 			t.Errorf("waited %v, a minute after the last commit", waited)
 		}
 		// Foreign writes do not put it off.
-		local.install(versionBy("AAAA", local.load(), "11"))
-		local.install(versionBy("US__", local.load(), "12"))
+		local.install(versionBy("AAAA", local.load(), "11"), 0)
+		local.install(versionBy("US__", local.load(), "12"), 0)
 		go func() {
 			for i := range 20 {
 				time.Sleep(firstSlot / 4)
 				foreign := snapshotOf(nil, nil)
 				foreign.revision, foreign.object = strconv.Itoa(13+i), local.load().object
-				local.install(foreign)
+				local.install(foreign, 0)
 			}
 		}()
 		if waited := await(); waited != firstSlot {
@@ -118,8 +118,8 @@ func TestAStoreWaitsOneSlotForEachThatIsBeforeIt(t *testing.T) {
 		time.Sleep(20 * firstSlot)
 
 		ctx, cancel := context.WithCancelCause(t.Context())
-		local.install(versionBy("AAAA", local.load(), "41"))
-		local.install(versionBy("US__", local.load(), "42"))
+		local.install(versionBy("AAAA", local.load(), "41"), 0)
+		local.install(versionBy("US__", local.load(), "42"), 0)
 		cancel(errGone)
 		if err := us.await(ctx, local); !errors.Is(err, errGone) {
 			t.Errorf("await: %v, want the cause", err)
@@ -137,7 +137,7 @@ func TestTheFirstWriteDoesNotWaitForAuthorsOfThePast(t *testing.T) {
 		}
 		for range 20 {
 			local := newReplica(logr.Discard())
-			local.install(withLedger(snapshotOf(nil, nil), 0, 0, ledgerOf(gone...)))
+			local.install(withLedger(snapshotOf(nil, nil), 0, 0, ledgerOf(gone...)), 0)
 			us := turns{author: "US__"}
 			start := time.Now()
 			if err := us.await(t.Context(), local); err != nil {
