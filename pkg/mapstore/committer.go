@@ -1,6 +1,7 @@
 package mapstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -238,6 +239,7 @@ func (c *committer) commit(ctx context.Context, retry *backoff) error {
 func (c *committer) take() []*transaction {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	slices.SortStableFunc(c.queue, func(a, b *transaction) int { return cmp.Compare(b.rank, a.rank) })
 	n := slices.IndexFunc(c.queue, func(t *transaction) bool { return t.alone })
 	if n < 0 {
 		n = len(c.queue)
@@ -252,9 +254,10 @@ func (c *committer) take() []*transaction {
 
 // assemble gives everybody whose turn it is a turn, each on top of the ones
 // before, and returns those whose writes are part of the draft. The others have
-// their outcome: an error of their own touches nobody else.
+// their outcome: an error of their own touches nobody else. But one that has seen
+// what is yet to be committed may be wrong, so its transaction runs again.
 func (c *committer) assemble(ctx context.Context, b *batch, draft *draft) []*transaction {
-	var members []*transaction
+	var members, doubtful []*transaction
 	for _, t := range c.take() {
 		tx := draft.begin()
 		if !c.giveTurn(t, b, tx) {
@@ -274,12 +277,16 @@ func (c *committer) assemble(ctx context.Context, b *batch, draft *draft) []*tra
 		case err == nil:
 			err = draft.add(tx)
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+			members = append(members, t)
+		case draft.written != nil && ctx.Err() == nil && !errors.Is(err, errGone):
+			doubtful = append(doubtful, t)
+		default:
 			t.outcome <- outcome{err: err}
-			continue
 		}
-		members = append(members, t)
 	}
+	c.putBack(doubtful, func(t *transaction) { t.rank = 1 })
 	return members
 }
 
@@ -319,14 +326,24 @@ func (c *committer) finish(b *batch, end outcome) {
 	}
 }
 
-// requeue puts a batch that was not applied back to the front of the queue.
+// requeue lets a batch that was not applied run again.
 func (c *committer) requeue(b *batch, again *again) {
+	c.putBack(b.members, func(t *transaction) { t.why, t.alone = again.why, t.alone || again.alone })
+}
+
+// putBack puts transactions that somebody waits for back to the front of the
+// queue, and marks them.
+func (c *committer) putBack(all []*transaction, mark func(*transaction)) {
+	if len(all) == 0 {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var waiting []*transaction
-	for _, t := range b.members {
+	for _, t := range all {
 		if t.isAwaited() {
-			t.batch, t.why, t.alone = nil, again.why, t.alone || again.alone
+			t.batch = nil
+			mark(t)
 			waiting = append(waiting, t)
 		}
 	}

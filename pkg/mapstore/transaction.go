@@ -19,6 +19,7 @@ type transaction struct {
 	batch *batch // the one that it is in since its turn has come; nil while it queues
 	gone  bool   // the caller has stopped waiting
 	alone bool   // it must not share a request any more
+	rank  int    // those of a higher one are first
 	why   error  // what kept the last attempt from being applied
 }
 

@@ -56,7 +56,9 @@ func (s *Store) Clear(ctx context.Context) error {
 // as if they had run one after the other.
 //
 // fn reads and writes the [Tx]. It runs in the caller's goroutine, maybe
-// several times, each time on a committed state; exactly one run takes effect.
+// several times; exactly one run takes effect, on a committed state. One that finds
+// what another transaction of the same request has written takes effect only
+// together with that, and so does the error that it returns.
 // So it should be quick, since other writers of this store wait meanwhile,
 // should have no effect but on the Tx, and must not write to the same store by
 // other means, which would wait for itself. When it returns an error, nothing
