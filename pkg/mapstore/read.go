@@ -59,16 +59,21 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 		}
 	}
 	isThere := func(now *Snapshot) bool { return revision == "" || !older(now.revision, revision) }
-	soon, cancel := context.WithTimeout(ctx, watchPatience)
-	defer cancel()
-	snapshot, err := s.wait(soon, "revision "+revision, isThere)
-	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-		return snapshot, err
+	retry := newBackoff(s.options.MaxBackoff)
+	for patience := watchPatience; ; patience = retry.next() {
+		soon, cancel := context.WithTimeout(ctx, patience)
+		snapshot, err := s.wait(soon, "revision "+revision, isThere)
+		cancel()
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return snapshot, err
+		}
+		switch reached, err := s.hasReached(ctx, revision); {
+		case reached:
+			return s.local.load(), nil
+		case err == nil: // then it is the map's own, and the watch will bring it
+			return s.wait(ctx, "revision "+revision, isThere)
+		}
 	}
-	if s.hasReached(ctx, revision) {
-		return s.local.load(), nil
-	}
-	return s.wait(ctx, "revision "+revision, isThere)
 }
 
 // watchPatience is how long WaitFor gives the watch to bring a revision. If it
@@ -78,14 +83,14 @@ const watchPatience = time.Second
 
 // hasReached asks the server whether its time has come to revision, and brings
 // the copy up to that time.
-func (s *Store) hasReached(ctx context.Context, revision string) bool {
+func (s *Store) hasReached(ctx context.Context, revision string) (bool, error) {
 	ctx, done, err := s.call(ctx)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer done()
 	list, _, err := s.source.list(ctx, patient)
-	return err == nil && !older(list.ResourceVersion, revision)
+	return err == nil && !older(list.ResourceVersion, revision), err
 }
 
 // WaitUntil blocks until a version of the map meets cond, and returns it. It
