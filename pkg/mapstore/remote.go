@@ -86,9 +86,19 @@ func (r *remote) watch(ctx context.Context, cancel context.CancelCauseFunc, opti
 func (r *remote) create(ctx context.Context, ledger string) (*corev1.ConfigMap, error) {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
-	return r.client.CoreV1().ConfigMaps(r.namespace).Apply(ctx,
-		applycorev1.ConfigMap(r.name, r.namespace).WithAnnotations(map[string]string{ledgerAnnotation: ledger}),
+	annotations := map[string]string{ledgerAnnotation: ledger}
+	maps := r.client.CoreV1().ConfigMaps(r.namespace)
+	created, err := maps.Apply(ctx, applycorev1.ConfigMap(r.name, r.namespace).WithAnnotations(annotations),
 		metav1.ApplyOptions{FieldManager: r.fieldManager})
+	if !apierrors.IsNotFound(err) {
+		return created, err
+	}
+	// There is no such namespace, or client-go's older fake, which cannot apply.
+	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: r.name, Annotations: annotations}}
+	if posted, postErr := maps.Create(ctx, object, metav1.CreateOptions{FieldManager: r.fieldManager}); postErr == nil {
+		return posted, nil
+	}
+	return nil, err
 }
 
 // update sends object, which must carry the resource version that it was

@@ -15,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
@@ -211,7 +212,21 @@ func TestARewoundServerIsAReset(t *testing.T) {
 // A fake clientset has no revisions to order, to guard or to wait for; what is
 // left must work, because people test their own code with it.
 func TestAFakeClientset(t *testing.T) {
-	client := fake.NewClientset()
+	object := func(revision string) *corev1.ConfigMap {
+		return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "settings", ResourceVersion: revision}}
+	}
+	for name, client := range map[string]kubernetes.Interface{
+		"empty":                     fake.NewClientset(),
+		"empty, without apply":      fake.NewSimpleClientset(), //nolint:staticcheck // people have it in their tests
+		"with a map":                fake.NewClientset(object("")),
+		"with a map and a revision": fake.NewClientset(object("999")),
+		"the same, without apply":   fake.NewSimpleClientset(object("1")), //nolint:staticcheck // likewise
+	} {
+		t.Run(name, func(t *testing.T) { useFake(t, client) })
+	}
+}
+
+func useFake(t *testing.T, client kubernetes.Interface) {
 	store, err := mapstore.New(client, "ns", "settings", mapstore.Options{})
 	if err != nil {
 		t.Fatal(err)
@@ -245,5 +260,11 @@ func TestAFakeClientset(t *testing.T) {
 	}
 	if _, err := store.Sync(t.Context()); err != nil && !apierrors.IsNotFound(err) {
 		t.Error(err)
+	}
+	if err := store.Set(t.Context(), "k", "again"); err != nil {
+		t.Error(err)
+	}
+	if got, _ := store.Get("k"); got != "again" {
+		t.Errorf("Get = %q in the map that was created anew", got)
 	}
 }
