@@ -1,10 +1,15 @@
 package mapstore_test
 
 import (
+	"bytes"
+	"context"
 	"errors"
+	"io"
+	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -72,4 +77,48 @@ func TestAnErrorThatComesFromWhatIsNotCommittedDoesNotCount(t *testing.T) {
 			})
 		})
 	}
+}
+
+// One transaction makes the server answer 500, as a webhook does that trips over
+// its value. Nobody knows whether such a request was applied.
+func TestWhatTheServerDoesNotCopeWithHoldsUpNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		settings := api.ConfigMap("default", "settings")
+		settings.Put(map[string]string{"first": "1"})
+		tripping := api.Peer()
+		trips := tripping.Fail(mapstoretest.Answer(apierrors.NewInternalError(errors.New("a webhook has tripped"))), "update")
+		store := startOn(t, api, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPut {
+				return next.RoundTrip(r)
+			}
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				return nil, err
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if bytes.Contains(body, []byte("poison")) {
+				next = tripping.Config().Transport
+			}
+			return next.RoundTrip(r)
+		})
+		var all sync.WaitGroup
+		for value, timeout := range map[string]time.Duration{"poison": time.Minute, "good": 5 * time.Second, "fine": 5 * time.Second} {
+			all.Go(func() {
+				switch err := store.Set(within(t, timeout), value, value); {
+				case value != "poison" && err != nil:
+					t.Errorf("%s: %v", value, err)
+				case value == "poison" && !errors.Is(err, context.DeadlineExceeded):
+					t.Errorf("%s: %v", value, err)
+				}
+			})
+		}
+		all.Wait()
+		if got := settings.Values(); len(got) != 3 || got["good"] == "" || got["fine"] == "" {
+			t.Errorf("the map is %v", got)
+		}
+		if n := trips.Met(); n < 2*3 || n > 200 { // in company, and alone; but not as often as it can
+			t.Errorf("the server has tripped %d times", n)
+		}
+	})
 }

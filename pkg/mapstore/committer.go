@@ -93,6 +93,14 @@ func (c *committer) queued() int {
 	return len(c.queue)
 }
 
+// areAllBehind reports whether nobody queues but those whom the server did not
+// cope with.
+func (c *committer) areAllBehind() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !slices.ContainsFunc(c.queue, func(t *transaction) bool { return t.rank >= 0 })
+}
+
 func (c *committer) signal() {
 	select {
 	case c.wake <- struct{}{}:
@@ -138,6 +146,9 @@ func (c *committer) run(ctx context.Context) {
 		}
 		if !c.gather() {
 			continue
+		}
+		if c.areAllBehind() {
+			c.await(c.queued()+1, retry.next()) // for anybody else
 		}
 		if c.turns.await(ctx, c.local) != nil {
 			return
@@ -328,7 +339,12 @@ func (c *committer) finish(b *batch, end outcome) {
 
 // requeue lets a batch that was not applied run again.
 func (c *committer) requeue(b *batch, again *again) {
-	c.putBack(b.members, func(t *transaction) { t.why, t.alone = again.why, t.alone || again.alone })
+	c.putBack(b.members, func(t *transaction) {
+		t.why, t.alone = again.why, t.alone || again.alone || again.behind
+		if again.behind {
+			t.rank = min(t.rank, 0) - 1
+		}
+	})
 }
 
 // putBack puts transactions that somebody waits for back to the front of the

@@ -17,6 +17,7 @@ type again struct {
 	why    error
 	atOnce bool // without a delay
 	alone  bool // each by itself: the server refuses the draft, maybe for one of them
+	behind bool // each by itself and behind all others: the server does not cope with the draft, maybe for one of them
 }
 
 func (a *again) Error() string { return fmt.Sprintf("not applied: %v", a.why) }
@@ -34,10 +35,7 @@ func (c *committer) write(ctx context.Context, batch *batch, draft *draft, retry
 		object, id := draft.configMap(), ""
 		if draft.changed() {
 			id = newCommitID(c.turns.author)
-			if object.Annotations == nil {
-				object.Annotations = make(map[string]string, 1)
-			}
-			object.Annotations[ledgerAnnotation] = base.ledgerWith(id)
+			sign(object, base, id)
 		}
 		if !c.depart(batch) {
 			return nil, &again{atOnce: true}
@@ -48,6 +46,14 @@ func (c *committer) write(ctx context.Context, batch *batch, draft *draft, retry
 		return c.confirmAbsent(ctx)
 	}
 	return nil, c.create(ctx, base)
+}
+
+// sign adds a commit's id to the ledger of an object that is based on base.
+func sign(object *corev1.ConfigMap, base *Snapshot, id string) {
+	if object.Annotations == nil {
+		object.Annotations = make(map[string]string, 1)
+	}
+	object.Annotations[ledgerAnnotation] = base.ledgerWith(id)
 }
 
 // create creates the map, so that there is a version for the draft to be based
@@ -92,16 +98,25 @@ func (c *committer) confirmAbsent(ctx context.Context) (*Snapshot, error) {
 // before the server went back in time.
 var errBackInTime = errors.New("the API server has gone back in time")
 
+// maxSendings is how often a request is sent of which the server does not say
+// what became of it, before something else is tried.
+const maxSendings = 3
+
 // settle sends one request, again and again if need be, until it is known what
 // became of it. It may send it again because the base's resource version in it
 // lets at most one of them be applied. Without an id the request changes
 // nothing and serves to confirm that base is the newest version.
+//
+// What the server does not cope with must not hold up all that come behind. So
+// after some attempts settle sends another request with the same base, a fence,
+// which only changes the ledger. If that is applied, the first never will be.
 func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.ConfigMap, id string, retry *backoff) (*Snapshot, error) {
 	claim := &claim{id: id, base: base}
 	c.local.expect(claim)
 	defer c.local.forget()
 	var lost error // what a request met of which it is not known what became
-	for {
+	fenced := false
+	for sent := 1; ; sent++ {
 		if ctx.Err() != nil && lost == nil {
 			return nil, &again{why: context.Cause(ctx)}
 		}
@@ -109,10 +124,14 @@ func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.C
 		switch {
 		case fate == applied:
 			committed := newSnapshot(answer)
-			if now := c.local.install(committed, base.era); now.era == base.era {
+			switch now := c.local.install(committed, base.era); {
+			case now.era != base.era:
+				lost = errBackInTime
+			case fenced:
+				return nil, &again{why: lost, atOnce: true, behind: true}
+			default:
 				return committed, nil
 			}
-			lost = errBackInTime
 		case fate == rejected && lost == nil:
 			return nil, rejectedFor(err)
 		case fate == refused && lost == nil, fate != stale && id == "":
@@ -139,6 +158,9 @@ func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.C
 			return nil, &again{why: err}
 		case verdict == unknowable, fate == rejected:
 			return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, lost)
+		case sent >= maxSendings && !fenced:
+			object, fenced = newDraft(base).configMap(), true
+			sign(object, base, newCommitID(c.turns.author))
 		}
 	}
 }
