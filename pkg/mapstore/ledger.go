@@ -1,10 +1,11 @@
 package mapstore
 
 import (
+	"context"
 	"crypto/rand"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"time"
 )
 
 // A PUT whose answer is lost may or may not have been applied. So each commit
@@ -67,33 +68,45 @@ const (
 // A claim is a commit that was sent, of which it may have to be found out what
 // became of it.
 type claim struct {
-	id   string
-	base *Snapshot
-	seen atomic.Int32 // a verdict: what the versions that came have shown
+	id      string
+	base    *Snapshot
+	decided chan struct{} // closed when the versions that came have shown it
+	seen    verdict       // what they have shown; set before decided is closed
 }
 
-// witness looks at a version of the base's era, which need not be the newest.
+func newClaim(id string, base *Snapshot) *claim {
+	return &claim{id: id, base: base, decided: make(chan struct{})}
+}
+
+// witness looks at a version of the base's era, which need not be the newest. It
+// is called under the replica's lock.
 func (c *claim) witness(v *Snapshot) {
 	switch {
-	case c == nil || c.seen.Load() != int32(undecided):
+	case c == nil || c.seen != undecided:
+		return
 	case slices.Contains(v.ledger(), c.id):
-		c.seen.Store(int32(landed))
+		c.seen = landed
 	case v.follows != "" && v.follows == c.base.revision:
-		c.seen.Store(int32(missed))
+		c.seen = missed
+	default:
+		return
 	}
+	close(c.decided)
 }
 
 // verdict tells what became of the commit, now being a version that was current
 // at some time after it was sent, and shown to witness before.
 func (c *claim) verdict(now *Snapshot) verdict {
-	seen := verdict(c.seen.Load())
 	switch {
 	case now.serial == c.base.serial:
 		return undecided
 	case now.epoch != c.base.epoch:
 		return unknowable
-	case seen != undecided:
-		return seen
+	}
+	select {
+	case <-c.decided:
+		return c.seen
+	default:
 	}
 	// Of what came before the base's newest commit nothing has dropped out of the
 	// ledger if that one still stands there, and of what came after it nothing is
@@ -102,4 +115,20 @@ func (c *claim) verdict(now *Snapshot) verdict {
 		return missed
 	}
 	return unknowable
+}
+
+// patientVerdict gives the watch, where it is needed, the time to show what a
+// quorum read has been faster than.
+func (c *claim) patientVerdict(ctx context.Context, now *Snapshot) verdict {
+	if verdict := c.verdict(now); verdict != unknowable || now.epoch != c.base.epoch {
+		return verdict
+	}
+	timer := time.NewTimer(watchPatience)
+	defer timer.Stop()
+	select {
+	case <-c.decided:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+	return c.verdict(now)
 }

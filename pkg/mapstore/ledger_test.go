@@ -48,7 +48,7 @@ func TestVerdicts(t *testing.T) {
 
 // verdictOn is what a store says of a commit that has been shown one version.
 func verdictOn(id string, base, now *Snapshot) verdict {
-	c := &claim{id: id, base: base}
+	c := newClaim(id, base)
 	c.witness(now)
 	return c.verdict(now)
 }
@@ -74,14 +74,14 @@ func TestWhatHasBeenSeenOfACommitCounts(t *testing.T) {
 		"another, but not right behind the base":   {revised("20", "15", withLedger(snapshotOf(nil, nil), 0, 0, "head")), wiped, unknowable},
 		"nobody knows what it came behind":         {revised("20", "", withLedger(snapshotOf(nil, nil), 0, 0, "head")), wiped, unknowable},
 	} {
-		c := &claim{id: "id", base: base}
+		c := newClaim("id", base)
 		c.witness(row.seen)
 		c.witness(row.now)
 		if got := c.verdict(row.now); got != row.want {
 			t.Errorf("%s: verdict %v, want %v", name, got, row.want)
 		}
 	}
-	nameless := &claim{id: "id", base: withLedger(snapshotOf(nil, nil), 1, 1, "head")} // as with a fake clientset
+	nameless := newClaim("id", withLedger(snapshotOf(nil, nil), 1, 1, "head")) // as with a fake clientset
 	nameless.witness(withLedger(snapshotOf(nil, nil), 2, 1, ""))
 	if got := nameless.verdict(wiped); got != unknowable {
 		t.Errorf("without revisions: verdict %v, want %v", got, unknowable)

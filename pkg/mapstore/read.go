@@ -76,9 +76,9 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 	}
 }
 
-// watchPatience is how long WaitFor gives the watch to bring a revision. If it
-// does not, the revision may not be one of the map's own: that of an absent map
-// is the cluster's.
+// watchPatience is how long the watch gets to bring what is known to be there. If
+// it does not, it may be cut off; or it will never bring it: the revision of an
+// absent map, for which WaitFor may wait, is the cluster's.
 const watchPatience = time.Second
 
 // hasReached asks the server whether its time has come to revision, and brings

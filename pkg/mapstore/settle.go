@@ -111,7 +111,7 @@ const maxSendings = 3
 // after some attempts settle sends another request with the same base, a fence,
 // which only changes the ledger. If that is applied, the first never will be.
 func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.ConfigMap, id string, retry *backoff) (*Snapshot, error) {
-	claim := &claim{id: id, base: base}
+	claim := newClaim(id, base)
 	c.local.expect(claim)
 	defer c.local.forget()
 	var lost error // what a request met of which it is not known what became
@@ -149,7 +149,11 @@ func (c *committer) settle(ctx context.Context, base *Snapshot, object *corev1.C
 			}
 			return nil, fmt.Errorf("%w: %w: %w", ErrUnknownOutcome, lost, readErr)
 		}
-		switch verdict := claim.verdict(now); {
+		verdict := claim.verdict(now)
+		if lost != nil {
+			verdict = claim.patientVerdict(ctx, now)
+		}
+		switch {
 		case verdict == landed:
 			return now, nil
 		case verdict == missed, verdict == unknowable && lost == nil:
