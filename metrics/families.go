@@ -69,7 +69,7 @@ var families = []family{
 	summary("write_request_duration_seconds", "How long write requests took, those without an answer included.",
 		func(r reading) (uint64, float64) { return r.stats.Requests, r.stats.RequestTime.Seconds() }),
 
-	gauge("subscriptions", "Callbacks that follow the map.",
+	gauge("subscriptions", "Callbacks that follow the map, those of Values and Deriveds included, and one more for each Value and Derived.",
 		func(r reading) float64 { return float64(r.stats.Subscriptions) }),
 	gauge("subscription_lag_seconds", "How long the oldest version that a callback has not finished with has been there, for the callback that is furthest behind.",
 		func(r reading) float64 { return r.stats.Lag.Seconds() }),

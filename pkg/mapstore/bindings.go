@@ -6,15 +6,21 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// bindings is whose callbacks the store's Close ends besides its own.
+// bindings is what has callbacks of a store besides the store itself.
 type bindings struct {
 	mu     sync.Mutex // protects all below
-	open   map[watch.Closer]struct{}
+	open   map[binding]struct{}
 	closed bool
 }
 
+// A binding is the states of one [Value] or [Derived], whatever their type.
+type binding interface {
+	watch.Closer
+	Subscriptions() []*watch.Subscription
+}
+
 // add makes v end with the store. If that has ended, so has v.
-func (b *bindings) add(v watch.Closer) {
+func (b *bindings) add(v binding) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
@@ -22,15 +28,26 @@ func (b *bindings) add(v watch.Closer) {
 		return
 	}
 	if b.open == nil {
-		b.open = make(map[watch.Closer]struct{})
+		b.open = make(map[binding]struct{})
 	}
 	b.open[v] = struct{}{}
 }
 
-func (b *bindings) remove(v watch.Closer) {
+func (b *bindings) remove(v binding) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	delete(b.open, v)
+}
+
+// subscriptions returns those of all that are open.
+func (b *bindings) subscriptions() []*watch.Subscription {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []*watch.Subscription
+	for v := range b.open {
+		all = append(all, v.Subscriptions()...)
+	}
+	return all
 }
 
 // close ends all, together with the store's own.

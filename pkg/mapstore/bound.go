@@ -149,7 +149,7 @@ func (b *bound[T]) onChange(fn func(old, new T)) *watch.Subscription {
 		old := last
 		last = now
 		fn(old.value, now.value)
-	}, watch.OnPanic(b.store.logPanic))
+	}, watch.OnPanic(b.store.logPanic), namedAfter(fn))
 }
 
 func (b *bound[T]) close() {

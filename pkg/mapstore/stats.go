@@ -43,7 +43,8 @@ type Stats struct {
 
 	// Panics are those of callbacks.
 	Panics uint64
-	// Subscriptions are those of the store. Loops over Changes are not among them.
+	// Subscriptions are those that [Store.Subscriptions] returns: those of the store
+	// and of what is bound to it. Loops over Changes are not among them.
 	Subscriptions int
 	// Lag is that of the subscription that is furthest behind: see
 	// [watch.Subscription.Lag].
@@ -75,7 +76,9 @@ func (s *Store) Stats() Stats {
 	return stats
 }
 
-// Subscriptions returns those that [Store.OnChange] has made, each named after its
-// function, and that of each [Value] and [Derived], named after the key or type,
-// in no order.
-func (s *Store) Subscriptions() []*watch.Subscription { return s.current.Subscriptions() }
+// Subscriptions returns those that [Store.OnChange], [Value.OnChange] and
+// [Derived.OnChange] have made, each named after its function, and for each [Value]
+// and [Derived] the one that decodes, named after the key or type, in no order.
+func (s *Store) Subscriptions() []*watch.Subscription {
+	return append(s.current.Subscriptions(), s.bindings.subscriptions()...)
+}

@@ -34,7 +34,12 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 		if change, ok := chain.next(now); ok {
 			fn(change)
 		}
-	}, watch.OnPanic(s.logPanic), watch.Named(runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name()))
+	}, watch.OnPanic(s.logPanic), namedAfter(fn))
+}
+
+// namedAfter gives a subscription the name of its function.
+func namedAfter(fn any) watch.Option {
+	return watch.Named(runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name())
 }
 
 // Changes iterates over the same chain of changes as OnChange brings, in the
