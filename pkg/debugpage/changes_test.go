@@ -3,14 +3,17 @@ package debugpage_test
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"weak"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 func TestTheLastChangesAreRememberedAndNoMore(t *testing.T) {
@@ -32,6 +35,38 @@ func TestTheLastChangesAreRememberedAndNoMore(t *testing.T) {
 			t.Errorf("change %d is %+v", i, change)
 		}
 	}
+}
+
+// On an empty map the first change is one that somebody has made.
+func TestOnlyWhatWasThereCountsAsTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		api.ConfigMap("default", "full").Put(map[string]string{"k": "v"})
+		api.ConfigMap("default", "empty").Put(nil)
+		for _, name := range []string{"full", "empty", "absent"} {
+			store := api.Start(t, name, mapstore.Options{})
+			before := debugpage.New(store, debugpage.Options{})
+			if err := store.WaitForSync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			after := debugpage.New(store, debugpage.Options{})
+			synctest.Wait()
+			if err := store.Set(t.Context(), "another", "v"); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			for when, page := range map[string]*debugpage.Handler{"before": before, "after": after} {
+				changes := decode(t, get(page, "/?format=json")).Changes
+				slices.Reverse(changes)
+				if name == "full" && (len(changes) != 2 || !changes[0].First) || name != "full" && len(changes) != 1 {
+					t.Errorf("%s, a page from %s the sync: %+v", name, when, changes)
+				}
+				if last := changes[len(changes)-1]; last.First || last.Keys[0].Key != "another" {
+					t.Errorf("%s, a page from %s the sync: the write is %+v", name, when, last)
+				}
+			}
+		}
+	})
 }
 
 func TestAChangeOfTenThousandKeysNamesAFew(t *testing.T) {

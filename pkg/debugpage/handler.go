@@ -34,7 +34,7 @@ func New(store *mapstore.Store, opts Options) *Handler {
 	h := &Handler{
 		store:    store,
 		options:  opts,
-		journal:  newJournal(opts),
+		journal:  newJournal(store, opts),
 		patience: patience,
 		closed:   make(chan struct{}),
 	}

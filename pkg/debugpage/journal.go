@@ -16,6 +16,10 @@ type journal struct {
 	limit  int
 	values bool // whether to keep the beginnings of values
 
+	// initial reports whether what came first was there when following began, and
+	// is no news.
+	initial func() bool
+
 	mu      sync.Mutex // protects entries
 	entries []entry    // oldest first; none changes once it is here
 }
@@ -49,8 +53,15 @@ type delta struct {
 	New     string `json:"new,omitempty"`
 }
 
-func newJournal(opts Options) *journal {
-	return &journal{since: time.Now(), limit: opts.Changes, values: opts.showValues()}
+func newJournal(store *mapstore.Store, opts Options) *journal {
+	j := &journal{since: time.Now(), limit: opts.Changes, values: opts.showValues()}
+	if store.Stats().Versions == 0 {
+		j.initial = func() bool { return store.Stats().Versions == 1 } // an empty one would not have come
+		return j
+	}
+	held := store.Snapshot().Len() > 0
+	j.initial = func() bool { return held }
+	return j
 }
 
 func (j *journal) record(change mapstore.Change) {
@@ -77,7 +88,7 @@ func (j *journal) record(change mapstore.Change) {
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e.First = len(j.entries) == 0
+	e.First = len(j.entries) == 0 && j.initial()
 	if len(j.entries) == j.limit {
 		j.entries = slices.Delete(j.entries, 0, 1)
 	}
