@@ -1,7 +1,9 @@
 package mapstore
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/unrolled/mapstore/v2/pkg/watch"
@@ -150,6 +152,26 @@ func (b *bound[T]) onChange(fn func(old, new T)) *watch.Subscription {
 		last = now
 		fn(old.value, now.value)
 	}, watch.OnPanic(b.store.logPanic), namedAfter(fn))
+}
+
+func (b *bound[T]) waitUntil(ctx context.Context, cond func(T) bool) (T, error) {
+	var none T
+	if cond == nil {
+		return none, fmt.Errorf("%w: the condition is nil", ErrInvalidArgument)
+	}
+	met, err := b.states.Wait(ctx, func(now *state[T]) bool { return cond(now.value) })
+	switch {
+	case err == nil:
+		return met.value, nil
+	case errors.Is(err, watch.ErrClosed):
+		return none, ErrClosed
+	}
+	for _, why := range []error{b.store.Status().Err, b.err()} {
+		if why != nil {
+			return none, fmt.Errorf("mapstore: waiting for %.300q: %w: %w", b.name, err, why)
+		}
+	}
+	return none, fmt.Errorf("mapstore: waiting for %.300q: %w", b.name, err)
 }
 
 func (b *bound[T]) close() {

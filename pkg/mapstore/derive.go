@@ -1,6 +1,7 @@
 package mapstore
 
 import (
+	"context"
 	"errors"
 	"maps"
 	"reflect"
@@ -79,6 +80,13 @@ func (d *Derived[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 		panic("mapstore: OnChange with a nil function")
 	}
 	return d.bound.onChange(fn)
+}
+
+// WaitUntil blocks until what Load returns meets cond, and returns it, under the
+// terms of [Value.WaitUntil]. Before the first sync that is what Derive's function
+// makes of an empty map.
+func (d *Derived[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) {
+	return d.bound.waitUntil(ctx, cond)
 }
 
 // Close ends the Derived, under the terms of [Value.Close].

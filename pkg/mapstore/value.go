@@ -17,7 +17,9 @@ import (
 // Each new text is decoded in a goroutine of its own, so that a codec that blocks
 // holds up nobody else: what others write, and what this program writes by
 // other means than the Value, as with [Store.Set], shows in Load a moment after
-// it shows in [Store.Get]. What the Value itself has written shows at once.
+// it shows in [Store.Get]. [Value.WaitUntil] waits for it, and so does
+// [testing/synctest.Wait] in a test that runs in a bubble. What the Value itself
+// has written shows at once.
 type Value[T any] struct {
 	bound    *bound[T]
 	key      string
@@ -91,6 +93,18 @@ func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 		panic("mapstore: OnChange with a nil function")
 	}
 	return v.bound.onChange(fn)
+}
+
+// WaitUntil blocks until what Load returns meets cond, and returns it. It calls
+// cond in the caller's goroutine, with the current value, which before the first
+// sync is Bind's fallback, and then with newer ones; values may be skipped, the
+// newest never.
+//
+// It returns [ErrInvalidArgument] for a nil cond, [ErrClosed] when the Value or
+// the store is closed, and otherwise ctx's error, with why the copy is stale or
+// the newest value was rejected if one of them is so.
+func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) {
+	return v.bound.waitUntil(ctx, cond)
 }
 
 // Set writes value. When it returns nil, the write is durable, and Load returns
