@@ -7,9 +7,11 @@ import (
 
 // A Codec turns the text of one key into a T and back. One's own is two
 // functions. They must be safe to call from any goroutine, and depend on
-// nothing but their argument. They may return an error, panic, end their
-// goroutine or block: the first three reject the text, and a codec that blocks
-// holds up its own [Value] only, and whoever closes it.
+// nothing but their argument. They may return an error, panic or end their
+// goroutine: that rejects the text. One that blocks holds up its own [Value], and
+// whoever closes that or the store. In [Bind], [Value.Set] and [Value.Update] it
+// runs in the caller's goroutine, where no ctx ends it; and in Update it holds up
+// all writers of the store, as does any function that [Store.Update] is given.
 //
 // The codecs of this package quote no text in their errors. For one's own, see
 // [Reject].

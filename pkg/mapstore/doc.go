@@ -69,9 +69,11 @@
 //
 // A value that is malformed or invalid is rejected: the last good one is served,
 // other keys are not concerned, and [Value.Err], [Status].Rejected and the log say
-// so without quoting it. A codec may fail, panic or block; it costs its own Value
-// only. What [Value.Set] and [Value.Update] write is decoded before it is sent,
-// so that nobody writes what cannot be read.
+// so without quoting it. A codec that fails or panics costs its own Value only. So
+// does one that blocks, and those who set, update or close meanwhile wait for it;
+// but while it blocks in [Value.Update], all writers of the store do. What
+// [Value.Set] and Update write is decoded before it is sent, so that nobody writes
+// what cannot be read.
 //
 // # Deletion, recreation, rollback
 //

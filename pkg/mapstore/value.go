@@ -114,8 +114,9 @@ func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) 
 //
 // What value is encoded to is decoded before anything is sent, so that nobody
 // writes what cannot be read; and what Load then returns is what was decoded,
-// which shares nothing with value. Possible errors, besides those of
-// [Store.Set]:
+// which shares nothing with value. The codec runs in the caller's goroutine: one
+// that blocks holds up Set, and only Set, even when ctx has ended. Possible
+// errors, besides those of [Store.Set]:
 //
 //   - [ErrRejected], as a [RejectedError]: value cannot be encoded, or what it
 //     is encoded to is rejected. Nothing was sent.
@@ -144,7 +145,9 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // Each run has a T of its own, which it may change and return. If the map does
 // not have the key, that is Bind's fallback: a copy made by the codec, or the
 // fallback itself when the codec cannot copy it. fn must keep to what
-// [Store.Update] asks of its function.
+// [Store.Update] asks of its function, and so must the codec, which runs as part
+// of the transaction: one that blocks holds up all writers of the store, and
+// Update even when ctx has ended.
 //
 // If the current value is rejected, fn does not run, and Update returns a
 // [RejectedError] and changes nothing: fn could only overwrite what it has not
