@@ -21,7 +21,7 @@ var never = []string{
 
 func TestTheTroubleshootingPageHasEveryTextAndNoOther(t *testing.T) {
 	quoted := quotedTexts(t)
-	texts, sentinels := messages(t)
+	texts, reasons, sentinels := messages(t)
 	for _, text := range texts {
 		if !slices.Contains(never, text) && !slices.ContainsFunc(quoted, func(q string) bool { return matches(q, text) }) {
 			t.Errorf("the page does not have %q", text)
@@ -33,7 +33,7 @@ func TestTheTroubleshootingPageHasEveryTextAndNoOther(t *testing.T) {
 		}
 	}
 	for _, q := range quoted {
-		if !slices.Contains(sentinels, q) && !slices.ContainsFunc(texts, func(text string) bool { return matches(q, text) }) {
+		if !slices.Contains(sentinels, q) && !slices.ContainsFunc(slices.Concat(texts, reasons), func(text string) bool { return matches(q, text) }) {
 			t.Errorf("no code says %q", q)
 		}
 	}
@@ -83,9 +83,10 @@ func plain(format string) string {
 	return strings.Trim(verb.ReplaceAllString(strings.TrimPrefix(format, "mapstore: "), "…"), "…:() ")
 }
 
-// messages returns the texts that a store puts into errors, log lines and panics, and
-// the names of its sentinels.
-func messages(t *testing.T) (texts, sentinels []string) {
+// messages returns the texts that a store puts into errors, log lines and panics, the
+// reasons why values are rejected, of which the page need not have all, and the names
+// of its sentinels.
+func messages(t *testing.T) (texts, reasons, sentinels []string) {
 	t.Helper()
 	var paths []string
 	for _, pkg := range []string{"watch", "mapstore"} {
@@ -109,6 +110,9 @@ func messages(t *testing.T) (texts, sentinels []string) {
 				if text, ok := message(node); ok && plain(text) != "" {
 					texts = append(texts, text)
 				}
+				if name := function(node.Fun); name == "Reject" || name == "fmt.Sprintf" {
+					reasons = append(reasons, literal(node.Args[0]))
+				}
 			case *ast.ValueSpec:
 				if name := node.Names[0].Name; strings.HasPrefix(name, "Err") {
 					sentinels = append(sentinels, file.Name.Name+"."+name)
@@ -117,7 +121,7 @@ func messages(t *testing.T) (texts, sentinels []string) {
 			return true
 		})
 	}
-	return texts, sentinels
+	return texts, reasons, sentinels
 }
 
 // message returns the text of a call that makes an error, logs or panics.
@@ -130,14 +134,20 @@ func message(call *ast.CallExpr) (string, bool) {
 	default:
 		return "", false
 	}
+	text := literal(call.Args[argument])
+	return text, text != ""
+}
+
+// literal returns the first string in an expression.
+func literal(in ast.Expr) string {
 	var text string
-	ast.Inspect(call.Args[argument], func(node ast.Node) bool {
+	ast.Inspect(in, func(node ast.Node) bool {
 		if literal, ok := node.(*ast.BasicLit); ok && literal.Kind == token.STRING && text == "" {
 			text, _ = strconv.Unquote(literal.Value)
 		}
 		return true
 	})
-	return text, text != ""
+	return text
 }
 
 // function is the last two parts of what is called.

@@ -583,4 +583,9 @@ var mutants = []mutant{
 		"			return value, Reject(complaint)",
 		"			return value, Reject(err.Error())",
 		mapstore("TestNoCodecQuotesTheText")},
+	{"12", "what a check says of a value is shown, whatever it quotes",
+		"pkg/mapstore/rejected.go",
+		"an error of type %T (",
+		"an error of type %v (",
+		mapstore("TestARejectedValueHasAReasonThatQuotesNothing")},
 }

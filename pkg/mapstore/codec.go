@@ -1,7 +1,6 @@
 package mapstore
 
 import (
-	"fmt"
 	"runtime/debug"
 )
 
@@ -65,14 +64,19 @@ func (c Codec[T]) decode(text string) (T, error) { return recovering(c.Decode, t
 func (c Codec[T]) encode(value T) (text string, decoded T, err error) {
 	text, err = recovering(c.Encode, value)
 	if err != nil {
-		return "", decoded, fmt.Errorf("%w: %w", Reject("it cannot be encoded"), err)
+		return "", decoded, &encodeError{Reject("it cannot be encoded"), err}
 	}
 	decoded, err = c.decode(text)
 	if err != nil {
-		err = fmt.Errorf("%w: %w", Reject("its encoding is rejected"), err)
+		return "", decoded, &encodeError{Reject("its encoding is rejected"), err}
 	}
-	return text, decoded, err
+	return text, decoded, nil
 }
+
+// An encodeError is why a value cannot be written, and at which step.
+type encodeError struct{ what, cause error }
+
+func (e *encodeError) Error() string { return e.what.Error() + ": " + e.cause.Error() }
 
 // recovering calls fn, and turns its panic into an error.
 func recovering[A, B any](fn func(A) (B, error), argument A) (result B, err error) {

@@ -13,7 +13,8 @@ type RejectedError struct {
 	Name string
 
 	// Reason is what is wrong, without quoting the value: what this package's
-	// codecs and [Reject] say. Of any other error it has only the type.
+	// codecs and [Reject] say. Of any other error it has only the type, and a hint
+	// at Reject.
 	Reason string
 
 	// Cause is what the codec, the validation or Derive's function returned. Its
@@ -45,7 +46,12 @@ type safeText string
 func (r safeText) Error() string { return string(r) }
 
 func rejectedBy(name string, cause error) *RejectedError {
-	return &RejectedError{Name: name, Reason: strings.Join(reasonsOf(cause), "; "), Cause: cause}
+	var reasons []string
+	if failed, ok := cause.(*encodeError); ok { //nolint:errorlint // encode returns it bare
+		reasons, cause = reasonsOf(failed.what), failed.cause
+	}
+	reasons = append(reasons, reasonsOf(cause)...)
+	return &RejectedError{Name: name, Reason: strings.Join(reasons, "; "), Cause: cause}
 }
 
 // reasonsOf returns what may be said of err: the texts that are known to quote
@@ -63,7 +69,7 @@ func reasonsOf(err error) []string {
 		}
 	}
 	if len(known) == 0 {
-		known = []string{fmt.Sprintf("an error of type %T", err)}
+		known = []string{fmt.Sprintf("an error of type %T (Reject makes one whose text is shown)", err)}
 	}
 	return slices.Compact(known)
 }

@@ -370,6 +370,44 @@ func TestSetSendsNothingThatCannotBeRead(t *testing.T) {
 	}
 }
 
+// An error whose text may quote the value is told by its type, and by what would
+// have its text shown: in what is read as in what is written.
+func TestARejectedValueHasAReasonThatQuotesNothing(t *testing.T) {
+	store := newCluster(t).store()
+	const canary = "canary-4711"
+	unfit := errors.New("unfit: " + canary)
+	v := mapstore.Bind(store, "k", mapstore.String[string]().Validate(func(text string) error {
+		switch text {
+		case "wrapped":
+			return fmt.Errorf("wrapped: %w", unfit)
+		case "known":
+			return fmt.Errorf("%w: %w", mapstore.Reject("known to be bad"), unfit)
+		}
+		return unfit
+	}), "")
+	const bare = "an error of type *errors.errorString (Reject makes one whose text is shown)"
+	for text, want := range map[string]string{
+		canary:    bare,
+		"wrapped": "an error of type *fmt.wrapError (Reject makes one whose text is shown)",
+		"known":   "known to be bad",
+	} {
+		set(t, store, "k", text)
+		mapstore.Eventually(t, "it is rejected", func() bool { // in place of the one before
+			rejected, ok := errors.AsType[*mapstore.RejectedError](v.Err())
+			return ok && rejected.Reason == want && errors.Is(v.Err(), unfit)
+		})
+		err := v.Set(t.Context(), text)
+		rejected, ok := errors.AsType[*mapstore.RejectedError](err)
+		if !ok || rejected.Reason != "its encoding is rejected; "+want || !errors.Is(rejected.Cause, unfit) {
+			t.Errorf("Set: %v, want %s", err, want)
+		}
+	}
+	err := mapstore.Bind(store, "f", mapstore.JSON[func()](), nil).Set(t.Context(), func() {})
+	if want := "it cannot be encoded; an error of type *json.UnsupportedTypeError"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("Set of what cannot be encoded: %v", err)
+	}
+}
+
 func TestUpdateLeavesAloneWhatItCannotRead(t *testing.T) {
 	store, log := newCluster(t).listening()
 	set(t, store, "n", "bad")
