@@ -176,7 +176,7 @@ func TestAStoreThatIsNotCurrentIsUnhealthy(t *testing.T) {
 			t.Errorf("%s is %v before Start", name, value)
 		}
 	}
-	for _, outcome := range []string{"applied", "failed", "unknown"} {
+	for _, outcome := range []string{"applied", "aborted", "failed", "unknown"} {
 		if value, ok := before["mapstore_transactions_total"+settings+",outcome="+outcome]; !ok || value != 0 {
 			t.Errorf("%s transactions before Start: %v, %v", outcome, value, ok)
 		}

@@ -56,9 +56,9 @@ var families = []family{
 	gauge("size_limit_ratio", "Share of the 1,048,576 bytes that the values of a ConfigMap can have. At 1 writes that add to it fail.",
 		func(r reading) float64 { return float64(r.status.Bytes) / maxBytes }),
 
-	labelled("transactions_total", "Calls of Set, Delete, Clear and Update that have returned, by outcome: applied, unknown (ErrUnknownOutcome), failed (not applied).", "outcome",
+	labelled("transactions_total", "Calls of Set, Delete, Clear and Update that have returned, by outcome: applied, unknown (ErrUnknownOutcome), aborted (by their own function, not applied), failed (not applied).", "outcome",
 		func(r reading) map[string]uint64 {
-			return map[string]uint64{"applied": r.stats.Transactions, "unknown": r.stats.UnknownOutcomes, "failed": r.stats.Failures}
+			return map[string]uint64{"applied": r.stats.Transactions, "unknown": r.stats.UnknownOutcomes, "aborted": r.stats.Aborted, "failed": r.stats.Failures}
 		}),
 	gauge("queued_transactions", "Transactions that wait for a request. Those whose request is in flight are not among them.",
 		func(r reading) float64 { return float64(r.stats.Queued) }),

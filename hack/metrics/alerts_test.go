@@ -81,6 +81,11 @@ func TestEachAlertFiresForWhatItIsAboutAndNotInPeace(t *testing.T) {
 				altered("mapstore_commits_total", constantly(7)),
 			nearly: peace.altered("mapstore_queued_transactions", constantly(1)),
 		},
+		"MapstoreWritesFailing": {
+			wrong: peace.altered(`mapstore_transactions_total{outcome="applied"}`, constantly(7)),
+			nearly: peace.altered(`mapstore_transactions_total{outcome="applied"}`, constantly(7)).
+				altered(`mapstore_transactions_total{outcome="failed"}`, constantly(7)),
+		},
 		"MapstoreConflictStorm": {
 			wrong: peace.altered("mapstore_conflicts_total", growing(60)).
 				altered("mapstore_write_request_duration_seconds_count", growing(100)),

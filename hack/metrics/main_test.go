@@ -130,4 +130,10 @@ func (g *target) work() {
 	if _, err := g.store.Update(g.Context(), func(*mapstore.Tx) error { return onPurpose }); !errors.Is(err, onPurpose) {
 		g.Fatal(err)
 	}
+	if _, err := g.store.Update(g.Context(), func(tx *mapstore.Tx) error {
+		tx.Set("big", strings.Repeat("x", 1<<20))
+		return nil
+	}); !errors.Is(err, mapstore.ErrTooLarge) {
+		g.Fatal(err)
+	}
 }

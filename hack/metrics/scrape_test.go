@@ -65,7 +65,7 @@ func TestAScrapeOfAStoreOnARealAPIServer(t *testing.T) {
 			}
 		}
 	}
-	if outcomes["applied"] != 3 || outcomes["failed"] != 1 || outcomes["unknown"] != 0 || len(outcomes) != 3 {
+	if outcomes["applied"] != 3 || outcomes["failed"] != 1 || outcomes["aborted"] != 1 || outcomes["unknown"] != 0 || len(outcomes) != 4 {
 		t.Errorf("transactions by outcome: %v", outcomes)
 	}
 }

@@ -17,9 +17,9 @@ type document struct {
 	}
 	Size   struct{ Keys, Bytes, LimitBytes int }
 	Writes struct {
-		Requests, Commits, Conflicts, Transactions, UnknownOutcomes, Failures uint64
-		MeanRequestSeconds, TransactionsPerCommit                             float64
-		Queued                                                                int
+		Requests, Commits, Conflicts, Transactions, UnknownOutcomes, Aborted, Failures uint64
+		MeanRequestSeconds, TransactionsPerCommit                                      float64
+		Queued                                                                         int
 	}
 	Following     struct{ Versions, Resets, Reconnects, CallbackPanics uint64 }
 	Subscriptions []struct {

@@ -1,6 +1,7 @@
 package debugpage_test
 
 import (
+	"errors"
 	"fmt"
 	"html"
 	"maps"
@@ -47,6 +48,10 @@ func TestThePageAnswersWhatPeopleOnCallAsk(t *testing.T) {
 	s.Cleanup(func() { close(release) })
 	s.store.OnChange(func(mapstore.Change) { <-release })
 	s.set("small", "vv")
+	onPurpose := errors.New("on purpose")
+	if _, err := s.store.Update(t.Context(), func(*mapstore.Tx) error { return onPurpose }); !errors.Is(err, onPurpose) {
+		t.Fatal(err)
+	}
 	eventually(t, "the page knows of the write, and the other callback is behind", func() bool {
 		d := decode(t, get(page, "/?format=json"))
 		return d.Changes[0].Modified == 1 && d.Subscriptions[0].LagSeconds > 0.01 && !d.Subscriptions[0].OfThisPage
@@ -57,7 +62,7 @@ func TestThePageAnswersWhatPeopleOnCallAsk(t *testing.T) {
 		"Fresh: ns/settings", "in pod-7", "The copy follows the API server.",
 		"Revision 3 ", "Last contact 0 s ago",
 		"50.0 %", "524,290 of 1,048,576 bytes", "Keys 2 ",
-		"Transactions 1 1.0 a commit", "Requests 1 ", "Commits 1 ", "Conflicts 0 0.0 % of the requests", "Waiting now 0", "Failed 0", "Unknown outcome 0",
+		"Transactions 1 1.0 a commit", "Requests 1 ", "Commits 1 ", "Conflicts 0 0.0 % of the requests", "Waiting now 0", "Failed 0 and 1 ended by their own function", "Unknown outcome 0",
 		"TestThePageAnswersWhatPeopleOnCallAsk", "this page nothing",
 		"1 modified, +1 B modified small 1 B → 2 B", "2 keys, 512.0 KiB, when the page began to follow",
 		"big 512.0 KiB small 2 B",

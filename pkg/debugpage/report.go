@@ -67,6 +67,7 @@ type writes struct {
 	Transactions          uint64  `json:"transactions"`
 	TransactionsPerCommit float64 `json:"transactionsPerCommit"`
 	UnknownOutcomes       uint64  `json:"unknownOutcomes"`
+	Aborted               uint64  `json:"aborted"`
 	Failures              uint64  `json:"failures"`
 	Queued                int     `json:"queued"`
 }
@@ -106,6 +107,7 @@ func (h *Handler) report(snapshot *mapstore.Snapshot) report {
 			Conflicts:       stats.Conflicts,
 			Transactions:    stats.Transactions,
 			UnknownOutcomes: stats.UnknownOutcomes,
+			Aborted:         stats.Aborted,
 			Failures:        stats.Failures,
 			Queued:          stats.Queued,
 		},

@@ -25,9 +25,9 @@ type committer struct {
 	wait    gathering     // used by run only
 
 	// For Stats.
-	requests, commits, conflicts    atomic.Uint64
-	requestTime                     atomic.Int64 // nanoseconds
-	transactions, unknown, failures atomic.Uint64
+	requests, commits, conflicts             atomic.Uint64
+	requestTime                              atomic.Int64 // nanoseconds
+	transactions, unknown, aborted, failures atomic.Uint64
 
 	mu     sync.Mutex // protects all below, and what transaction and batch say
 	queue  []*transaction
@@ -49,8 +49,11 @@ func newCommitter(remote *remote, source *source, local *replica, options Option
 
 // do takes fn through to its outcome.
 func (c *committer) do(ctx context.Context, fn func(*Tx) error) (_ *Snapshot, err error) {
+	var own error // what fn has come to, in its last run
 	defer func() {
 		switch {
+		case own != nil && (err == nil || errors.Is(err, own)): // it did not return, or with this
+			c.aborted.Add(1)
 		case err == nil:
 			c.transactions.Add(1)
 		case errors.Is(err, ErrUnknownOutcome):
@@ -67,7 +70,11 @@ func (c *committer) do(ctx context.Context, fn func(*Tx) error) (_ *Snapshot, er
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("mapstore: not applied: %w", err)
 	}
-	t := newTransaction(fn)
+	t := newTransaction(func(tx *Tx) error {
+		own = errGone // unless it returns
+		own = fn(tx)
+		return own
+	})
 	if !c.enqueue(t) {
 		return nil, ErrClosed
 	}

@@ -31,9 +31,14 @@ type Stats struct {
 	// nil. As those that come at the same time share a request, there may be many
 	// of them in a commit.
 	Transactions uint64
-	// UnknownOutcomes are the calls that returned ErrUnknownOutcome, and Failures
-	// those that returned another error.
-	UnknownOutcomes, Failures uint64
+	// UnknownOutcomes are the calls that returned ErrUnknownOutcome.
+	UnknownOutcomes uint64
+	// Aborted are the calls that their own function has ended: it returned an
+	// error, panicked, or ended its goroutine.
+	Aborted uint64
+	// Failures are the calls that returned another error. Those that were wrong
+	// from the start, such as a Set of an invalid key, are not counted.
+	Failures uint64
 	// Queued is how many transactions wait for a request right now. Those whose
 	// request is in flight are not among them.
 	Queued int
@@ -64,6 +69,7 @@ func (s *Store) Stats() Stats {
 		Conflicts:       c.conflicts.Load(),
 		Transactions:    c.transactions.Load(),
 		UnknownOutcomes: c.unknown.Load(),
+		Aborted:         c.aborted.Load(),
 		Failures:        c.failures.Load(),
 		Queued:          c.queued(),
 		Rejections:      s.rejections.total.Load(),

@@ -5,13 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -67,8 +70,35 @@ func TestStatsCountWhatBecameOfWrites(t *testing.T) {
 
 	onPurpose := errors.New("on purpose")
 	update(t.Context(), func(*mapstore.Tx) error { return onPurpose }, onPurpose)
-	want.Failures++
+	want.Aborted++
 	expect("after fn has failed")
+	elsewhere := fmt.Errorf("in another store: %w", mapstore.ErrUnknownOutcome)
+	update(t.Context(), func(*mapstore.Tx) error { return elsewhere }, elsewhere)
+	want.Aborted++
+	expect("after fn has failed in the words of a store")
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		defer func() { _ = recover() }()
+		_, _ = store.Update(t.Context(), func(*mapstore.Tx) error { panic(onPurpose) })
+	})
+	ended.Go(func() {
+		_, _ = store.Update(t.Context(), func(*mapstore.Tx) error { runtime.Goexit(); return nil })
+	})
+	ended.Wait()
+	want.Aborted += 2
+	expect("after fn has panicked and ended its goroutine")
+
+	update(t.Context(), func(tx *mapstore.Tx) error { tx.Set("a/b", ""); return nil }, mapstore.ErrInvalidKey)
+	want.Failures++
+	expect("after a write that cannot be")
+	replace = func(r *http.Request) (*http.Response, error) { return answer(r, http.StatusForbidden, nil), nil }
+	armed.Store(true)
+	if err := store.Set(t.Context(), "k", "v"); !apierrors.IsForbidden(err) {
+		t.Errorf("Set: %v", err)
+	}
+	want.Requests++
+	want.Failures++
+	expect("after a write that is forbidden")
 
 	replace = func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
@@ -87,6 +117,42 @@ func TestStatsCountWhatBecameOfWrites(t *testing.T) {
 	want.Commits++
 	want.Transactions++
 	expect("after a transaction that changes nothing")
+}
+
+// A call whose ctx has ended is a failure, though its function has returned an
+// error before, which did not count.
+func TestOnlyTheErrorThatACallReturnsAbortsIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		api.ConfigMap("default", "settings").Put(nil)
+		store := api.Open(t, "settings", mapstore.Options{})
+		second := api.FailNext(1, mapstoretest.Hang(), "update")
+		first := api.FailNext(1, mapstoretest.Hang(), "update")
+		var all sync.WaitGroup
+		all.Go(func() { write(t, store, "first") })
+		synctest.Wait() // its request hangs, and the others gather
+		all.Go(func() { write(t, store, "second") })
+		synctest.Wait()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		runs := 0
+		all.Go(func() {
+			if _, err := store.Update(ctx, func(*mapstore.Tx) error {
+				runs++
+				return errors.New("on top of the second")
+			}); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Update: %v", err)
+			}
+		})
+		synctest.Wait()
+		first.End()
+		time.Sleep(6 * time.Second)
+		second.End()
+		all.Wait()
+		if got := store.Stats(); runs != 1 || got.Aborted != 0 || got.Failures != 1 || got.Transactions != 2 {
+			t.Errorf("after %d runs: %+v", runs, got)
+		}
+	})
 }
 
 func TestStatsCountResetsAndReconnects(t *testing.T) {
