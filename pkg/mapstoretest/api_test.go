@@ -54,6 +54,26 @@ func TestOthersWriteAnythingAndSeeWhatIsThere(t *testing.T) {
 	}
 }
 
+func TestWhatIsNotServedIsNamed(t *testing.T) {
+	client := mapstoretest.NewAPI(t).Client()
+	_, list := client.CoreV1().Secrets("ns").List(t.Context(), metav1.ListOptions{})
+	_, get := client.AppsV1().Deployments("ns").Get(t.Context(), "web", metav1.GetOptions{})
+	_, namespace := client.CoreV1().Namespaces().Get(t.Context(), "ns", metav1.GetOptions{})
+	health := client.CoreV1().RESTClient().Get().AbsPath("/healthz").Do(t.Context()).Error()
+	const instead = ": only ConfigMaps and SelfSubjectAccessReviews are served here"
+	for want, err := range map[string]error{
+		" (get secrets)":              list,
+		" (get deployments.apps web)": get,
+		" (get namespaces ns)":        namespace,
+		"":                            health,
+	} {
+		want = "the server could not find the requested resource" + want + instead
+		if !apierrors.IsNotFound(err) || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
 func TestOthersWriteThroughAllFaults(t *testing.T) {
 	api := mapstoretest.NewAPI(t)
 	api.Fail(mapstoretest.Refused())

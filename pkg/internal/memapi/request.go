@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 )
@@ -72,13 +73,44 @@ func target(path string) (namespace, name string, ok bool) {
 	return namespace, name, kind == resource.Resource && !strings.Contains(name, "/")
 }
 
+// notServed is the answer to a request about something else than ConfigMaps. A real
+// server has more, so it says what there is here.
+func notServed(r *http.Request) error {
+	asked, name := resourceOf(r.URL.Path)
+	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, asked, name, "", 0, true)
+	err.ErrStatus.Message += ": only ConfigMaps and SelfSubjectAccessReviews are served here"
+	return err
+}
+
+// resourceOf takes apart the path of anything, as far as it can:
+// /api/v1 or /apis/GROUP/VERSION, then [/namespaces/NAMESPACE]/RESOURCE[/NAME].
+func resourceOf(path string) (resource schema.GroupResource, name string) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	switch {
+	case parts[0] == "api" && len(parts) > 2:
+		parts = parts[2:]
+	case parts[0] == "apis" && len(parts) > 3:
+		resource.Group, parts = parts[1], parts[3:]
+	default:
+		return resource, ""
+	}
+	if parts[0] == "namespaces" && len(parts) > 2 {
+		parts = parts[2:]
+	}
+	if len(parts) > 1 {
+		name = parts[1]
+	}
+	resource.Resource = parts[0]
+	return resource, name
+}
+
 func isTrue(parameter string) bool { return parameter == "true" || parameter == "1" }
 
 func parse(r *http.Request) (*request, error) {
 	req := &request{Request: r, verb: Verb(r), query: r.URL.Query()}
 	var known bool
 	if req.key.Namespace, req.key.Name, known = target(r.URL.Path); !known {
-		return nil, apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, resource, "", "there are only ConfigMaps here", 0, true)
+		return nil, notServed(r)
 	}
 	if req.verb == "" {
 		return nil, apierrors.NewMethodNotSupported(resource, strings.ToLower(r.Method))
