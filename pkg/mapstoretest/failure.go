@@ -71,7 +71,9 @@ func (f *Failure) End() {
 }
 
 // Met returns how many requests have met the fault, open watches aside. A test
-// that means its fault to happen looks whether it has.
+// that means its fault to happen looks whether it has. To wait for it, call
+// synctest.Wait in a bubble: when it returns, all that was under way has met what
+// it is to meet.
 func (f *Failure) Met() int {
 	f.link.mu.Lock()
 	defer f.link.mu.Unlock()

@@ -59,6 +59,13 @@ func LostRequest() Fault {
 // LostAnswer breaks the connection after the server has done what the request
 // asks and before the client has the answer. To the client it is the same as
 // LostRequest.
+//
+// A store finds out that such a write was applied. That it cannot, and returns
+// mapstore.ErrUnknownOutcome, takes a server that it cannot ask either, until the
+// ctx of the write ends:
+//
+//	api.FailNext(1, mapstoretest.LostAnswer(), "update")
+//	api.Fail(mapstoretest.Refused(), "get", "list", "watch")
 func LostAnswer() Fault {
 	return Fault{name: "LostAnswer", breaks: true, meet: func(_ *Failure, r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		response, err := next.RoundTrip(r)

@@ -84,6 +84,33 @@ func TestWhatALostRequestLeavesAndALostAnswer(t *testing.T) {
 	}
 }
 
+func TestAnOutcomeIsUnknownWhenTheServerCannotBeAskedEither(t *testing.T) {
+	for name, want := range map[string]error{"it can": nil, "it cannot": mapstore.ErrUnknownOutcome} {
+		synctest.Test(t, func(t *testing.T) {
+			api := mapstoretest.NewAPI(t)
+			store := api.Open(t, "settings", mapstore.Options{})
+			answer := api.FailNext(1, mapstoretest.LostAnswer(), "update")
+			if want != nil {
+				api.Fail(mapstoretest.Refused(), "get", "list", "watch")
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			written := make(chan error, 1)
+			go func() { written <- store.Set(ctx, "k", "new") }()
+			synctest.Wait()
+			if answer.Met() != 1 {
+				t.Errorf("%s: %d answers lost", name, answer.Met())
+			}
+			if err := <-written; !errors.Is(err, want) {
+				t.Errorf("%s: Set: %v, want %v", name, err, want)
+			}
+			if got := api.ConfigMap("default", "settings").Values()["k"]; got != "new" {
+				t.Errorf("%s: k = %q", name, got)
+			}
+		})
+	}
+}
+
 func TestAHungServerTakesRequestsAndSilencesOpenWatches(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
