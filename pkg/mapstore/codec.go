@@ -26,10 +26,10 @@ type Codec[T any] struct {
 
 // Validate returns a codec that also rejects what check returns an error for,
 // or panics on. It is part of decoding, and so of writing: what is written is
-// decoded before it is sent. It panics when check is nil.
+// decoded before it is sent. It panics when check or Decode is nil.
 func (c Codec[T]) Validate(check func(T) error) Codec[T] {
-	if check == nil {
-		panic("mapstore: Validate with a nil function")
+	if check == nil || c.Decode == nil {
+		panic("mapstore: Validate with a nil function or codec")
 	}
 	decode := c.Decode
 	c.Decode = func(text string) (T, error) {

@@ -82,7 +82,7 @@ func discreetJSON(err error) error {
 		if mismatch.Field != "" {
 			where = "field " + mismatch.Field + ", " + where
 		}
-		return Reject(fmt.Sprintf("%s, does not fit into a %v", where, mismatch.Type))
+		return Reject(fmt.Sprintf("%s, does not fit into the type %v", where, mismatch.Type))
 	}
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):

@@ -67,8 +67,8 @@ func TestWhatTextsMean(t *testing.T) {
 
 	config := server{"a", 80, map[string]string{"x": "y"}, nil}
 	check(t, "JSON", mapstore.JSON[server](), good(`{"name":"a","port":80,"tags":{"x":"y"},"new":1}`+"\n", config),
-		bad("", "too soon"), bad(`{"name":"a"`, "too soon"), bad(`{"name":"a"} x`, "after"), bad(`{} {}`, "after"), bad("null", "null"), bad(`{"port":-1}`, "field port, at byte 10, does not fit into a uint16"),
-		bad(`{"next":{"port":"x"}}`, "next.port"), bad("{'a':1}", "at byte 2"), bad("[]", "does not fit into a mapstore_test.server"), bad("\ufeff{}", "at byte 1"))
+		bad("", "too soon"), bad(`{"name":"a"`, "too soon"), bad(`{"name":"a"} x`, "after"), bad(`{} {}`, "after"), bad("null", "null"), bad(`{"port":-1}`, "field port, at byte 10, does not fit into the type uint16"),
+		bad(`{"next":{"port":"x"}}`, "next.port"), bad("{'a':1}", "at byte 2"), bad("[]", "does not fit into the type mapstore_test.server"), bad("\ufeff{}", "at byte 1"))
 	check(t, "StrictJSON", mapstore.StrictJSON[server](), bad(`{"nam":"a"}`, "not known"), good(`{"port":1}`, server{Port: 1}))
 	check(t, "JSON[*T]", mapstore.JSON[*server](), bad("null", "null"), good("{}", &server{}))
 	check(t, "JSON[map]", mapstore.JSON[map[string]int](), good("null", map[string]int(nil)))
@@ -241,5 +241,24 @@ func roundTrip[T comparable](t *testing.T, codec mapstore.Codec[T], rows map[T]s
 		if back, err := codec.Decode(text); back != value || err != nil {
 			t.Errorf("%q is read as %v, %v, want %v", text, back, err, value)
 		}
+	}
+}
+
+func TestACodecThatCannotWorkIsFoundAtOnce(t *testing.T) {
+	store := newCluster(t).store()
+	cannotDecode := mapstore.Codec[int]{Encode: mapstore.Int[int]().Encode}
+	for what, misuse := range map[string]func(){
+		"Validate without a check":  func() { mapstore.Int[int]().Validate(nil) },
+		"Validate without a Decode": func() { cannotDecode.Validate(func(int) error { return nil }) },
+		"Bind without a Decode":     func() { mapstore.Bind(store, "n", cannotDecode, 0) },
+	} {
+		func() {
+			defer func() {
+				if text, ok := recover().(string); !ok || !strings.HasPrefix(text, "mapstore: ") {
+					t.Errorf("%s: panics with %q", what, text)
+				}
+			}()
+			misuse()
+		}()
 	}
 }

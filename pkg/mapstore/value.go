@@ -142,12 +142,13 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // When Update returns nil, the write is durable, and Load returns it or a newer
 // one.
 //
-// Each run has a T of its own, which it may change and return. If the map does
-// not have the key, that is Bind's fallback: a copy made by the codec, or the
-// fallback itself when the codec cannot copy it. fn must keep to what
-// [Store.Update] asks of its function, and so must the codec, which runs as part
-// of the transaction: one that blocks holds up all writers of the store, and
-// Update even when ctx has ended.
+// Each run has a T of its own, which it may change and return, if Decode makes a
+// new T each time. If the map does not have the key, that is Bind's fallback: a
+// copy made by the codec, or the fallback itself when the codec cannot copy it.
+//
+// fn must keep to what [Store.Update] asks of its function, and so must the codec,
+// which runs as part of the transaction: one that blocks holds up all writers of
+// the store, and Update even when ctx has ended.
 //
 // If the current value is rejected, fn does not run, and Update returns a
 // [RejectedError] and changes nothing: fn could only overwrite what it has not
