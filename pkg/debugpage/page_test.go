@@ -10,10 +10,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 var (
@@ -83,6 +85,27 @@ func TestThePageAnswersWhatPeopleOnCallAsk(t *testing.T) {
 	if d.Size.Bytes != 1<<19+2 || d.Size.LimitBytes != 1<<20 || d.Size.Keys != 2 || d.Writes.Transactions != 1 || d.Following.Versions != 2 {
 		t.Errorf("the JSON form says %+v", d)
 	}
+}
+
+// Subscriptions come in any order, so that one look would not tell.
+func TestTheSubscriptionsOfAFunctionAreAsFarBehindAsTheLastOfThem(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := mapstoretest.NewStore(t, map[string]string{"k": "v"})
+		page := debugpage.New(store, debugpage.Options{})
+		release, released := make(chan struct{}), make(chan struct{})
+		close(released)
+		defer close(release)
+		for _, until := range []chan struct{}{release, release, released} {
+			store.OnChange(func(mapstore.Change) { <-until })
+			time.Sleep(10 * time.Second) // of the bubble's clock
+		}
+		for range 50 {
+			all := decode(t, get(page, "/?format=json")).Subscriptions
+			if len(all) != 2 || all[0].Number != 3 || all[0].Behind != 2 || all[0].LagSeconds != 30 {
+				t.Fatalf("the subscriptions are %+v", all)
+			}
+		}
+	})
 }
 
 func TestAnUnhealthyStoreIsSaidToBeSo(t *testing.T) {
