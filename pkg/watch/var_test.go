@@ -381,6 +381,38 @@ func TestChangesIsTheSameChainInTheCallersGoroutine(t *testing.T) {
 	})
 }
 
+// A lateContext has what happened before follow looks at the value.
+type lateContext struct {
+	context.Context
+	before func()
+}
+
+func (c *lateContext) Err() error {
+	c.before()
+	return c.Context.Err()
+}
+
+func TestTheLastValueBeforeCloseIsNotMissed(t *testing.T) {
+	lastBefore := func(v *watch.Var[int]) context.Context {
+		return &lateContext{t.Context(), func() {
+			v.Store(7)
+			v.Close()
+		}}
+	}
+	v := watch.NewVar(0)
+	if got, err := v.Wait(lastBefore(v), func(i int) bool { return i == 7 }); got != 7 || err != nil {
+		t.Errorf("Wait = %d, %v", got, err)
+	}
+	v = watch.NewVar(0)
+	var steps []step
+	for old, new := range v.Changes(lastBefore(v)) {
+		steps = append(steps, step{old, new})
+	}
+	if want := []step{{0, 7}}; fmt.Sprint(steps) != fmt.Sprint(want) {
+		t.Errorf("Changes = %v, want %v", steps, want)
+	}
+}
+
 func TestSubscribeRefusesANilFunction(t *testing.T) {
 	defer func() {
 		if recover() == nil {
