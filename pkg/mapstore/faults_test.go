@@ -72,6 +72,9 @@ func TestACommitIsNotRepeatedWhateverItsAnswerBecomes(t *testing.T) {
 		"504": func(_ int32, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 			return answer(r, 504, nil), nil
 		},
+		"408": func(_ int32, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+			return answer(r, 408, nil), nil
+		},
 		"429": func(_ int32, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 			return answer(r, 429, nil), nil
 		},
