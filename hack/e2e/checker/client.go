@@ -53,11 +53,11 @@ func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error 
 	switch {
 	case err == nil:
 		t.outcome = acknowledged
-		c.run.acknowledged.Add(1)
 		t.view = c.run.view(snapshot, "what Update returned to "+c.name)
 	case errors.Is(err, mapstore.ErrUnknownOutcome):
 		t.outcome = unknown
 	}
+	c.run.ended[t.outcome].Add(1)
 	return err
 }
 

@@ -47,8 +47,8 @@ type Run struct {
 	clock           clock
 	pool            pool
 	witness         *witness
-	edits           atomic.Int64 // of all outsiders
-	acknowledged    atomic.Int64 // transactions
+	edits           atomic.Int64    // of all outsiders
+	ended           [3]atomic.Int64 // transactions, by outcome
 
 	mu      sync.Mutex // protects all below
 	record  record
@@ -103,8 +103,20 @@ func (r *Run) Outsider(name string, client kubernetes.Interface) *Outsider {
 	return &Outsider{run: r, name: name, maps: client.CoreV1().ConfigMaps(r.namespace)}
 }
 
-// Acknowledged returns how many transactions have been acknowledged so far.
-func (r *Run) Acknowledged() int { return int(r.acknowledged.Load()) }
+// SoFar counts what has been recorded until now: transactions by outcome, reads,
+// Syncs and versions.
+func (r *Run) SoFar() Report {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return Report{
+		Acknowledged: int(r.ended[acknowledged].Load()),
+		Unknown:      int(r.ended[unknown].Load()),
+		Failed:       int(r.ended[failed].Load()),
+		Reads:        len(r.record.reads),
+		Syncs:        len(r.record.syncs),
+		Versions:     r.witness.count(),
+	}
+}
 
 // Close ends the witness and the subscriptions. It may be called more than once.
 func (r *Run) Close() {

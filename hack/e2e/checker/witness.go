@@ -225,6 +225,12 @@ func (w *witness) settle(ctx context.Context) ([]version, error) {
 	return slices.Clone(w.versions), nil
 }
 
+func (w *witness) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.versions)
+}
+
 func (w *witness) upTo() int64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
