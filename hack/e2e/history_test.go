@@ -37,30 +37,35 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 	}
 	for name, row := range map[string]row{
 		"stores among themselves": {
-			least: checker.Report{Acknowledged: 500, Unknown: 3, Failed: 20, Reads: 1000, Syncs: 50, Changes: 200, Versions: 150},
+			least: checker.Report{Acknowledged: 500, Unknown: 3, Failed: 20, Reads: 1000, Syncs: 50, Looks: 25, Changes: 200, Versions: 150},
 		},
 		"beside foreign writers": {
 			foreign: foreignMix,
-			least:   checker.Report{Acknowledged: 250, Unknown: 3, Failed: 10, Reads: 1000, Syncs: 25, Changes: 200, Versions: 150, Foreign: 50},
+			least:   checker.Report{Acknowledged: 250, Unknown: 3, Failed: 10, Reads: 1000, Syncs: 25, Looks: 25, Changes: 200, Versions: 150, Foreign: 50},
 		},
 		"answers are lost": {
 			faults:  losingSome,
 			foreign: foreignMix,
-			least:   checker.Report{Acknowledged: 150, Unknown: 3, Failed: 10, Reads: 1000, Syncs: 25, Changes: 200, Versions: 100, Foreign: 50},
+			least:   checker.Report{Acknowledged: 150, Unknown: 3, Failed: 10, Reads: 1000, Syncs: 25, Looks: 25, Changes: 200, Versions: 100, Foreign: 50},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSite(t)
 			random := seeded(t)
 			h := newHistory(s)
-			for i := range 3 {
+			for i := range 4 {
 				net := &network{}
 				if row.faults != nil {
 					net.onAnswer(row.faults(fork(random)))
 				}
 				client := h.run.Client(fmt.Sprintf("store %d", i), s.store(net.through))
 				client.Follow(mapstore.Prefix("n"), mapstore.Keys("k1", "k2"))
-				for range 4 {
+				writers := 4
+				if i == 0 { // its transactions find what others have written, and share no request with a write
+					writers = 0
+					h.actors = append(h.actors, &actor{Rand: fork(random), client: client, mix: lookMix, pause: time.Millisecond})
+				}
+				for range writers {
 					h.actors = append(h.actors, &actor{Rand: fork(random), client: client, network: net, mix: storeMix})
 				}
 				for range 2 {
@@ -205,7 +210,7 @@ func (h *history) judge(least checker.Report) {
 
 func reaches(report, least checker.Report) bool {
 	return report.Acknowledged >= least.Acknowledged && report.Unknown >= least.Unknown && report.Failed >= least.Failed &&
-		report.Reads >= least.Reads && report.Syncs >= least.Syncs && report.Changes >= least.Changes &&
+		report.Reads >= least.Reads && report.Syncs >= least.Syncs && report.Looks >= least.Looks && report.Changes >= least.Changes &&
 		report.Versions >= least.Versions && report.Foreign >= least.Foreign
 }
 
@@ -235,6 +240,7 @@ var storeMix = mix{
 	{3, func(ctx context.Context, a *actor) error { return a.client.Delete(ctx, a.key("k")) }},
 	{1, func(ctx context.Context, a *actor) error { return a.client.Clear(ctx) }},
 	{3, func(ctx context.Context, a *actor) error { return a.client.Sync(ctx) }},
+	{2, func(ctx context.Context, a *actor) error { return a.client.Look(ctx) }},
 	{2, func(ctx context.Context, a *actor) error {
 		swap := a.swap()
 		return a.client.Update(ctx, func(tx *mapstore.Tx) error { return errors.Join(swap(tx), errChangedMind) })
@@ -303,6 +309,10 @@ func (a *actor) rewrite() func(*mapstore.Tx) error {
 var readMix = mix{
 	{20, func(_ context.Context, a *actor) error { a.client.Read(); return nil }},
 	{1, func(ctx context.Context, a *actor) error { return a.client.Sync(ctx) }},
+}
+
+var lookMix = mix{
+	{1, func(ctx context.Context, a *actor) error { return a.client.Look(ctx) }},
 }
 
 // The watch lags behind what the store learns by its own requests.

@@ -29,6 +29,26 @@ func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error 
 	slot := c.takeSlot()
 	defer c.freeSlot(slot)
 	t := &transaction{client: c.name}
+	return c.transact(ctx, t, func(tx *mapstore.Tx, before contents) error {
+		if err := fn(tx); err != nil {
+			return err
+		}
+		tx.Set(c.markKey(strconv.Itoa(slot)), mark{c.run.nonce, t.id, len(t.runs)}.String())
+		t.runs = append(t.runs, transition{before, c.txContents(tx)})
+		return nil
+	})
+}
+
+// Look is a transaction that reads the whole map and changes nothing.
+func (c *Client) Look(ctx context.Context) error {
+	t := &transaction{client: c.name, readOnly: true}
+	return c.transact(ctx, t, func(_ *mapstore.Tx, before contents) error {
+		t.runs = append(t.runs, transition{before, before})
+		return nil
+	})
+}
+
+func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapstore.Tx, before contents) error) error {
 	c.run.add(func(rec *record) {
 		t.id = len(rec.transactions)
 		rec.transactions = append(rec.transactions, t)
@@ -40,15 +60,7 @@ func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error 
 		}
 	}()
 
-	snapshot, err := c.store.Update(ctx, func(tx *mapstore.Tx) error {
-		before := c.txContents(tx)
-		if err := fn(tx); err != nil {
-			return err
-		}
-		tx.Set(c.markKey(strconv.Itoa(slot)), mark{c.run.nonce, t.id, len(t.runs)}.String())
-		t.runs = append(t.runs, transition{before, c.txContents(tx)})
-		return nil
-	})
+	snapshot, err := c.store.Update(ctx, func(tx *mapstore.Tx) error { return fn(tx, c.txContents(tx)) })
 	t.ret, t.err = c.run.clock.now(), err
 	switch {
 	case err == nil:
@@ -57,7 +69,12 @@ func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error 
 	case errors.Is(err, mapstore.ErrUnknownOutcome):
 		t.outcome = unknown
 	}
-	c.run.ended[t.outcome].Add(1)
+	switch {
+	case !t.readOnly:
+		c.run.ended[t.outcome].Add(1)
+	case t.outcome == acknowledged:
+		c.run.looks.Add(1)
+	}
 	return err
 }
 

@@ -26,7 +26,7 @@ func (h *history) judge() Report {
 	h.count(report, landings)
 	h.checkVersions(report, landings)
 	h.checkTransactions(report)
-	h.checkReads(report)
+	h.checkReads(report, landings)
 	h.checkSyncs(report)
 	for _, c := range h.chains {
 		report.Changes += len(c.steps)
@@ -85,8 +85,10 @@ func (h *history) checkTransactions(report *Report) {
 
 // checkReads checks that each local read is a version as it was committed, and
 // that no store goes back: a read must be at least as new as whatever its store
-// had returned before the read began, by reads and by acknowledged writes.
-func (h *history) checkReads(report *Report) {
+// had returned before the read began, by reads and by acknowledged transactions.
+// The same goes for what a transaction found that changed nothing, because it was
+// not to or because it thought better of it.
+func (h *history) checkReads(report *Report, all landings) {
 	own := make(map[string]*frontier)
 	for _, r := range slices.Concat(h.reads, h.syncs) {
 		of(own, r.client).add(r.ret, r.view.revision, "a read")
@@ -101,6 +103,23 @@ func (h *history) checkReads(report *Report) {
 		h.checkView(report, who, r.view)
 		if floor := own[r.client].before(r.call); r.view.revision < floor.revision {
 			report.violated("%s shows %v after %s had returned %d", who, r.view, floor.what, floor.revision)
+		}
+	}
+	lasting := h.lasting(all)
+	for _, t := range h.transactions {
+		saw := t.saw
+		switch {
+		case t.readOnly && t.outcome == acknowledged:
+			saw = t.runs[len(t.runs)-1].before
+		case !t.aborted:
+			continue
+		}
+		last, ok := lasting[saw]
+		switch floor := of(own, t.client).before(t.call); {
+		case !ok:
+			report.violated("%v saw what never was: %s", t, saw.short())
+		case last < floor.revision:
+			report.violated("%v saw what was there up to %d, after %s had returned %d", t, last, floor.what, floor.revision)
 		}
 	}
 }

@@ -311,6 +311,33 @@ func TestJudge(t *testing.T) {
 			want:   "a map that contradicts itself: so",
 		},
 
+		// Transactions that change nothing.
+		"an aborted transaction saw what never was": {
+			change: func(h *history) { h.abort("b", span{80, 90}, never) },
+			want:   "transaction 6 of b, which was not applied, saw what never was",
+		},
+		"an aborted transaction saw what is between two in one version": {
+			change: func(h *history) { h.abort("b", span{32, 36}, middle) },
+		},
+		"an aborted transaction saw what its store has not followed yet": {
+			change: func(h *history) { h.abort("a", span{43, 44}, first) },
+		},
+		"an aborted transaction saw an older version than its store had shown": {
+			change: func(h *history) { h.abort("b", span{43, 44}, first) },
+			want:   "saw what was there up to 119, after a read had returned 120",
+		},
+		"a look sees what never was": {
+			change: func(h *history) { h.look("b", span{80, 90}, never, 4) },
+			want:   "transaction 6 of b, which was acknowledged, saw what never was", order: notLinearizable,
+		},
+		"a look sees what is between two in one version": {
+			change: func(h *history) { h.look("b", span{31, 41}, middle, 2) },
+		},
+		"a look misses what another store had acknowledged": {
+			change: func(h *history) { h.look("c", span{46, 47}, first, 1) },
+			want:   "linearizability: violated", order: notLinearizable,
+		},
+
 		// Syncs.
 		"a Sync misses what another store had acknowledged": {
 			change: func(h *history) { h.syncs[0].view = at(h.versions[1]) },
@@ -471,6 +498,18 @@ func TestJudge(t *testing.T) {
 			}
 		})
 	}
+}
+
+func (h *history) abort(client string, when span, saw contents) {
+	h.transactions = append(h.transactions, &transaction{client: client, id: len(h.transactions), span: when, aborted: true, saw: saw})
+}
+
+// look adds a transaction that changed nothing, and returned a version.
+func (h *history) look(client string, when span, saw contents, version int) {
+	h.transactions = append(h.transactions, &transaction{
+		client: client, id: len(h.transactions), span: when, outcome: acknowledged,
+		readOnly: true, runs: []transition{{saw, saw}}, view: at(h.versions[version]),
+	})
 }
 
 // show makes everybody see what a version holds.

@@ -1,6 +1,7 @@
 package checker
 
 import (
+	"math"
 	"slices"
 )
 
@@ -77,6 +78,15 @@ func (h *history) run(l landing) transition { return h.transactions[l.transactio
 func (h *history) count(report *Report, all landings) {
 	lost := h.checkBases(report, all)
 	for _, t := range h.transactions {
+		if t.readOnly {
+			if t.outcome == acknowledged {
+				report.Looks++
+			}
+			continue
+		}
+		if t.aborted {
+			report.Aborted++
+		}
 		landed := all.byTransaction[t.id]
 		if len(landed) > 0 && h.versions[landed[0].version].observed < t.call {
 			report.violated("%v took effect in %v, before it was called", t, h.versions[landed[0].version])
@@ -161,6 +171,25 @@ func (h *history) checkVersions(report *Report, all landings) {
 			report.violated("%v is not what its transactions made of its base: %s", h.versions[i], difference(now, h.versions[i].contents))
 		}
 	}
+}
+
+// lasting returns each state that the map was in, with the last revision at
+// which it may have been: those of the versions, and those between transactions
+// that share a version.
+func (h *history) lasting(all landings) map[contents]int64 {
+	last := make(map[contents]int64)
+	note := func(c contents, revision int64) { last[c] = max(last[c], revision) }
+	for i, v := range h.versions {
+		for _, l := range all.byVersion[i] {
+			note(h.run(l).before, v.revision-1)
+			note(h.run(l).after, v.revision-1)
+		}
+		if i > 0 {
+			note(h.versions[i-1].contents, v.revision-1)
+		}
+	}
+	note(h.versions[len(h.versions)-1].contents, math.MaxInt64)
+	return last
 }
 
 // callsBehind returns for each version a time at which it had not been

@@ -16,6 +16,8 @@ type Report struct {
 
 	Reads, Changes, Versions int // local reads and Changes that were checked; versions that the witness saw
 	Syncs                    int
+	Aborted                  int // of the failed ones, those that ended with an error of their own
+	Looks                    int // acknowledged transactions that changed nothing, which are not among the others
 	Foreign                  int // versions that no recorded store made
 
 	// Violations says in plain words what was seen where, and what was expected.
@@ -59,6 +61,6 @@ func (r Report) Err() error {
 
 // String gives the figures on one line.
 func (r Report) String() string {
-	return fmt.Sprintf("acknowledged %d, unknown %d (landed %d), failed %d, lost %d, doubled %d; %d reads, %d Syncs, %d Changes, %d versions (%d foreign); linearizability %s",
-		r.Acknowledged, r.Unknown, r.Landed, r.Failed, r.Lost, r.Doubled, r.Reads, r.Syncs, r.Changes, r.Versions, r.Foreign, r.Linearizability)
+	return fmt.Sprintf("acknowledged %d, unknown %d (landed %d), failed %d (aborted %d), lost %d, doubled %d; %d reads, %d Syncs, %d looks, %d Changes, %d versions (%d foreign); linearizability %s",
+		r.Acknowledged, r.Unknown, r.Landed, r.Failed, r.Aborted, r.Lost, r.Doubled, r.Reads, r.Syncs, r.Looks, r.Changes, r.Versions, r.Foreign, r.Linearizability)
 }

@@ -49,6 +49,7 @@ type Run struct {
 	witness         *witness
 	edits           atomic.Int64    // of all outsiders
 	ended           [3]atomic.Int64 // transactions, by outcome
+	looks           atomic.Int64
 
 	mu      sync.Mutex // protects all below
 	record  record
@@ -104,7 +105,7 @@ func (r *Run) Outsider(name string, client kubernetes.Interface) *Outsider {
 }
 
 // SoFar counts what has been recorded until now: transactions by outcome, reads,
-// Syncs and versions.
+// Syncs, looks and versions.
 func (r *Run) SoFar() Report {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -114,6 +115,7 @@ func (r *Run) SoFar() Report {
 		Failed:       int(r.ended[failed].Load()),
 		Reads:        len(r.record.reads),
 		Syncs:        len(r.record.syncs),
+		Looks:        int(r.looks.Load()),
 		Versions:     r.witness.count(),
 	}
 }

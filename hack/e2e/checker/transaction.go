@@ -11,6 +11,10 @@ type transaction struct {
 	err     error
 	runs    []transition // of fn, those that came to their end
 	view    view         // what Update returned; only of an acknowledged one
+
+	readOnly bool     // fn changes nothing, and leaves no mark
+	aborted  bool     // fn's own error ended it
+	saw      contents // what fn found then
 }
 
 // A transition is what an operation found and what it left. A read leaves what
