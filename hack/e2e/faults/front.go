@@ -42,9 +42,10 @@ type front struct {
 // A tamper is what becomes of a share of the writes. The zero value does nothing.
 type tamper struct {
 	share      float64
-	landed     bool  // the server has carried out what is answered in this way
-	statuses   []int // of the answer, one of them; none: there is no answer, and the stream breaks
-	retryAfter bool  // the answer makes client-go send the request again by itself
+	landed     bool   // the server has carried out what is answered in this way
+	statuses   []int  // of the answer, one of them; none: there is no answer, and the stream breaks
+	retryAfter bool   // the answer makes client-go send the request again by itself
+	behind     func() // happens right behind what has landed; nil: nothing does
 }
 
 // A path is a way to one API server.
@@ -191,6 +192,9 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.hits.Add(1)
 	if tamper.landed {
 		f.proxy.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if tamper.behind != nil {
+		tamper.behind()
 	}
 	if status == 0 {
 		panic(http.ErrAbortHandler)
