@@ -60,7 +60,15 @@ func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapst
 		}
 	}()
 
-	snapshot, err := c.store.Update(ctx, func(tx *mapstore.Tx) error { return fn(tx, c.txContents(tx)) })
+	var refusal error // of fn's last run
+	snapshot, err := c.store.Update(ctx, func(tx *mapstore.Tx) error {
+		refusal = nil
+		before := c.txContents(tx)
+		if refusal = fn(tx, before); refusal != nil {
+			t.saw = before
+		}
+		return refusal
+	})
 	t.ret, t.err = c.run.clock.now(), err
 	switch {
 	case err == nil:
@@ -68,6 +76,8 @@ func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapst
 		t.view = c.run.view(snapshot, "what Update returned to "+c.name)
 	case errors.Is(err, mapstore.ErrUnknownOutcome):
 		t.outcome = unknown
+	default:
+		t.aborted = refusal != nil && errors.Is(err, refusal)
 	}
 	switch {
 	case !t.readOnly:

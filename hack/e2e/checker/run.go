@@ -6,9 +6,11 @@
 // Each call of a [Client], with the times of its call and its return on one
 // clock and with its outcome. Of a transaction that is the whole map before and
 // after each run of its function: whatever it read, it read from the one, and
-// whatever it wrote is in the other. Of a read, a Sync and a Change it is the
-// version that it showed. The witness is a watch of the key in etcd under which
-// the API server keeps the map: every version, in order, with none in between.
+// whatever it wrote is in the other. Of one that its function has aborted it is
+// what that had found last, which must have been there. Of a read, a Sync and a
+// Change it is the version that it showed. The witness is a watch of the key in
+// etcd under which the API server keeps the map: every version, in order, with
+// none in between.
 //
 // # Marks
 //
