@@ -46,6 +46,14 @@ mutants: ## breaks each promise in the code on purpose and sees its test fail; A
 	@go -C hack/kube run ./cmd/control-plane -build >/dev/null
 	@go -C hack/mutants run . $(ARGS)
 
+# What one finds stays in testdata/fuzz of its folder, and is a test from then on.
+fuzz: ## every fuzz target of pkg, one after the other, each for FOR=10s (2 min)
+	@grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' pkg | sed 's|/[^/]*:func | |' | sort | \
+		while read -r folder target; do \
+			echo "$$folder $$target"; \
+			go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$(or $(FOR),10s) ./$$folder; \
+		done
+
 faults: ## breaks everything around the stores, table to docs/reliability.md; ROUNDS=1 SEED=42 RUN=regexp (10 min)
 	@source hack/lib.sh; compile hack/e2e -deps ./faults
 	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
@@ -72,4 +80,4 @@ tidy: ## go mod tidy in every module (5 s)
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo control-plane lint test unit e2e e2e-oldest mutants faults bench soak api tidy clean
+.PHONY: help demo control-plane lint test unit e2e e2e-oldest mutants fuzz faults bench soak api tidy clean
