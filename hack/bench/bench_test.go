@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"go.uber.org/goleak"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -32,6 +33,12 @@ func runTests(m *testing.M) int {
 	if err := r.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if code == 0 { // a test that failed may have had no chance to clean up
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	return code
 }

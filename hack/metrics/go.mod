@@ -10,6 +10,7 @@ require (
 	github.com/unrolled/mapstore/metrics/v2 v2.0.0
 	github.com/unrolled/mapstore/v2 v2.0.0
 	github.com/unrolled/mapstore/v2/hack/kube v0.0.0
+	go.uber.org/goleak v1.3.0
 	k8s.io/client-go v0.37.2
 )
 

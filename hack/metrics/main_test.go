@@ -20,6 +20,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"go.uber.org/goleak"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/metrics/v2"
@@ -47,6 +48,12 @@ func run(m *testing.M) int {
 	if err := plane.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
+	}
+	if code == 0 { // a test that failed may have had no chance to clean up
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 	}
 	return code
 }
