@@ -42,11 +42,13 @@ same server; a time runs from the moment in which the PUT was sent. The two are
 opened anew every few changes, in turns which of them first. The difference is that
 of the two for the same change. The own callback is that of the store that writes.
 
-Of a large map the own callback is late at p99. That is not the garbage collector: with it
-switched off p99 was 3.03 ms beside 3.38 ms. Nor is it the comparison of two versions of
-1000 keys, which takes 0.09 ms. What is left to suspect, and was not shown, is that at this
-moment the server sends the same version by the watch, and it is decoded, on the cores
-that all of them share.`,
+A store lets its callbacks begin before it answers who wrote: without that, the own
+callback of the large map came 0.4 ms after the answer at p50 and 2.8 to 3.2 ms at p99 (on
+a busy machine, where it is 0.0 to 0.2 ms and 1.9 to 2.2 ms with it). What is left at p99 is not
+the garbage collector: with it switched off there was no difference to speak of. Nor is it
+the comparison of two versions of 1000 keys, which takes 0.09 ms. What is left to suspect,
+and was not shown, is that at this moment the server sends the same version by the watch,
+and it is decoded, on the cores that all of them share.`,
 		Charts: []report.Chart{{File: "propagation.svg", Alt: "Share of the changes that have arrived, over the time since the PUT was sent", Picture: chart.Lines{
 			Title: "Changes that have arrived, map of " + small.String(), X: "ms since the PUT was sent", Y: "share of the changes, %", LogX: true, Smooth: true, MaxY: 100,
 			Series: []chart.Series{cumulative("mapstore callback", small.callback), cumulative("client-go watch", small.watch)},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -338,7 +339,11 @@ func (c *committer) depart(b *batch) bool {
 	return b.departed
 }
 
+// finish tells all members how it ended. Before that it yields: the callbacks that
+// the new version has woken are next to run then, and begin no later than those go
+// on who wrote. Otherwise they could be late by all that these do.
 func (c *committer) finish(b *batch, end outcome) {
+	runtime.Gosched()
 	for _, t := range b.members {
 		t.outcome <- end
 	}
