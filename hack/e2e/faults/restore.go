@@ -14,8 +14,8 @@ import (
 )
 
 // restored lets etcd go back in time. As the checker's witness cannot go with
-// it, the load pauses meanwhile, and a record ends before and another begins
-// after it.
+// it, a record ends before and another begins after it, and crossers write
+// meanwhile.
 func restored(ctx context.Context, b *testbed) error {
 	if err := expectLoad(ctx, "before the backup", enough, b.members); err != nil {
 		return err
@@ -47,6 +47,11 @@ func restored(ctx context.Context, b *testbed) error {
 		})
 		b.onClose(subscription.Stop)
 	}
+	crossers := b.startCrossers()
+	defer crossers.stop()
+	if err := crossers.flow(ctx); err != nil {
+		return err
+	}
 	err = b.whileDown(ctx, func() error {
 		return errors.Join(os.RemoveAll(b.plane.EtcdDir()), copyDir(backup, b.plane.EtcdDir()))
 	})
@@ -62,6 +67,9 @@ func restored(ctx context.Context, b *testbed) error {
 	b.result.fresh = time.Since(begin)
 	if b.result.fresh > freshWithin {
 		return fmt.Errorf("fresh only after %v", b.result.fresh)
+	}
+	if err := crossers.judge(ctx, b); err != nil {
+		return err
 	}
 
 	if err := b.record(ctx); err != nil {
@@ -79,7 +87,7 @@ func restored(ctx context.Context, b *testbed) error {
 			return fmt.Errorf("store %s was told of %d Resets", m.name, n)
 		}
 	}
-	b.note("one Reset each")
+	b.note("one Reset each, under load")
 	return nil
 }
 
