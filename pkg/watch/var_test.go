@@ -383,8 +383,8 @@ func TestChangesIsTheSameChainInTheCallersGoroutine(t *testing.T) {
 
 // A lateContext has what happened before follow looks at the value.
 type lateContext struct {
-	context.Context
-	before func()
+	context.Context //nolint:containedctx // it is one itself
+	before          func()
 }
 
 func (c *lateContext) Err() error {
