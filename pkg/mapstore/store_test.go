@@ -217,10 +217,10 @@ func TestAFakeClientset(t *testing.T) {
 	}
 	for name, client := range map[string]kubernetes.Interface{
 		"empty":                     fake.NewClientset(),
-		"empty, without apply":      fake.NewSimpleClientset(), //nolint:staticcheck // people have it in their tests
+		"empty, without apply":      fake.NewSimpleClientset(), // people have it in their tests
 		"with a map":                fake.NewClientset(object("")),
 		"with a map and a revision": fake.NewClientset(object("999")),
-		"the same, without apply":   fake.NewSimpleClientset(object("1")), //nolint:staticcheck // likewise
+		"the same, without apply":   fake.NewSimpleClientset(object("1")),
 	} {
 		t.Run(name, func(t *testing.T) { useFake(t, client) })
 	}

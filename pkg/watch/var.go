@@ -155,10 +155,11 @@ func (v *Var[T]) follow(ctx context.Context, step func(*version[T]) bool) error 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		closed := v.isClosed() // before the value is read, so that the last one is not missed
 		if !step(v.current.Load()) {
 			return nil
 		}
-		if v.isClosed() { // after the step, so that the last value is not missed
+		if closed {
 			return ErrClosed
 		}
 		select {

@@ -413,6 +413,37 @@ func TestTheLastValueBeforeCloseIsNotMissed(t *testing.T) {
 	}
 }
 
+// The same for what comes while the step before it is under way.
+func TestTheLastValueBeforeCloseIsNotMissedByWhoIsBusy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		got, err := v.Wait(t.Context(), func(i int) bool {
+			if i == 0 {
+				v.Store(7)
+				v.Close()
+			}
+			return i == 7
+		})
+		if got != 7 || err != nil {
+			t.Errorf("Wait = %d, %v; the newest value is %d", got, err, v.Load())
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		v := watch.NewVar(0)
+		v.Store(1)
+		last := 0
+		for _, new := range v.Changes(t.Context()) {
+			if last = new; new == 1 {
+				v.Store(7)
+				v.Close()
+			}
+		}
+		if last != 7 {
+			t.Errorf("Changes ended with %d; the newest value is %d", last, v.Load())
+		}
+	})
+}
+
 func TestSubscribeRefusesANilFunction(t *testing.T) {
 	defer func() {
 		if recover() == nil {
