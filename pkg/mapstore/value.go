@@ -192,6 +192,9 @@ func (v *Value[T]) Close() { v.bound.close() }
 
 // examine brings the Value up to a version of the map.
 func (v *Value[T]) examine(now *Snapshot) {
+	// Loaded before the look whether now is old: what makes it so replaces them,
+	// and then its text would be decoded again.
+	current, checked := v.bound.states.Load(), v.checked.Load()
 	if v.bound.isOld(now.serial) {
 		return
 	}
@@ -199,7 +202,7 @@ func (v *Value[T]) examine(now *Snapshot) {
 	if next.text, next.present = now.Get(v.key); next.present {
 		next.fail(v.key, next.text, errEnded)               // for a codec that does not return:
 		defer func() { v.bound.settle(now.serial, next) }() // this is run all the same
-		if value, err := v.decode(next.text); err != nil {
+		if value, err := v.decode(next.text, current, checked); err != nil {
 			next.fail(v.key, next.text, err)
 		} else {
 			next = finding[T]{state: state[T]{value: value, text: next.text, present: true}, good: true}
@@ -211,8 +214,7 @@ func (v *Value[T]) examine(now *Snapshot) {
 
 // decode returns what text means, without decoding it again if it is the one
 // that was current, rejected or written last.
-func (v *Value[T]) decode(text string) (T, error) {
-	now, checked := v.bound.states.Load(), v.checked.Load()
+func (v *Value[T]) decode(text string, now, checked *state[T]) (T, error) {
 	switch {
 	case now.present && now.text == text:
 		return now.value, nil
