@@ -50,10 +50,10 @@ func newCommitter(remote *remote, source *source, local *replica, options Option
 
 // do takes fn through to its outcome.
 func (c *committer) do(ctx context.Context, fn func(*Tx) error) (_ *Snapshot, err error) {
-	var own error // what fn has come to, in its last run
+	t := newTransaction(fn)
 	defer func() {
-		switch {
-		case own != nil && (err == nil || errors.Is(err, own)): // it did not return, or with this
+		switch own := t.own; {
+		case own != nil && (err == nil || errors.Is(err, own)): // fn did not return, or with this
 			c.aborted.Add(1)
 		case err == nil:
 			c.transactions.Add(1)
@@ -63,23 +63,19 @@ func (c *committer) do(ctx context.Context, fn func(*Tx) error) (_ *Snapshot, er
 			c.failures.Add(1)
 		}
 	}()
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, c.options.WriteTimeout)
-		defer cancel()
-	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("mapstore: not applied: %w", err)
 	}
-	t := newTransaction(func(tx *Tx) error {
-		own = errGone // unless it returns
-		own = fn(tx)
-		return own
-	})
+	var timeout <-chan time.Time
+	if _, limited := ctx.Deadline(); !limited {
+		timer := time.NewTimer(c.options.WriteTimeout)
+		defer timer.Stop()
+		timeout = timer.C
+	}
 	if !c.enqueue(t) {
 		return nil, ErrClosed
 	}
-	return t.await(ctx, c)
+	return t.await(ctx, timeout, c)
 }
 
 func (c *committer) enqueue(t *transaction) bool {
@@ -218,7 +214,7 @@ func (c *committer) refuse(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, t := range c.queue {
-		t.outcome <- outcome{err: err}
+		t.inbox <- message{outcome: outcome{err: err}}
 	}
 	c.queue = nil
 }
@@ -302,7 +298,7 @@ func (c *committer) assemble(ctx context.Context, b *batch, draft *draft) []*tra
 		case draft.written != nil && ctx.Err() == nil && !errors.Is(err, errGone):
 			doubtful = append(doubtful, t)
 		default:
-			t.outcome <- outcome{err: err}
+			t.inbox <- message{outcome: outcome{err: err}}
 		}
 	}
 	c.putBack(doubtful, func(t *transaction) { t.rank = 1 })
@@ -318,7 +314,7 @@ func (c *committer) giveTurn(t *transaction, b *batch, tx *Tx) bool {
 		return false
 	}
 	t.batch = b
-	t.turn <- tx
+	t.inbox <- message{turn: tx}
 	return true
 }
 
@@ -345,7 +341,7 @@ func (c *committer) depart(b *batch) bool {
 func (c *committer) finish(b *batch, end outcome) {
 	runtime.Gosched()
 	for _, t := range b.members {
-		t.outcome <- end
+		t.inbox <- message{outcome: end}
 	}
 }
 
