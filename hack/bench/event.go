@@ -168,7 +168,7 @@ func (b *bench) event(ctx context.Context) (report.Section, error) {
 	if err != nil {
 		return report.Section{}, err
 	}
-	took, last, err := b.take(ctx, p, pick(b, 15, 2))
+	took, last, err := b.take(ctx, p, pick(b, 45, 2))
 	if err != nil {
 		return report.Section{}, err
 	}

@@ -39,9 +39,10 @@ and the server takes longer for a map of more keys.
 
 What limits 64 writers of one store is the server first: a request of theirs was on its
 way for %s of the time, and this process, writers included, was busy with %.2f of a core.
-To Shared there is missing what passes between two requests, when those who have their
-answer write on and the next is made up, and that of 64 writers %.0f share a request: the
-others are still on their way to it.`,
+Of 64 writers %.0f share a request. To Shared there is missing what passes between two
+requests: those who have their answer are woken and write on, and then their functions run
+one after the other, each in its caller's goroutine. And the server sends each version
+to the store's watch as well, on the cores that all of them share.`,
 			report.Percent(own.median((*load.Result).OnItsWay)), stats.Median(own.cpu),
 			own.median(func(r *load.Result) float64 { return float64(r.Acknowledged) / float64(max(r.PUTs, 1)) })),
 		Targets: []report.Target{{

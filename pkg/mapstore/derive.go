@@ -147,5 +147,5 @@ func (s *Snapshot) with(keys []string, other *Snapshot) *Snapshot {
 			delete(data, key)
 		}
 	}
-	return &Snapshot{data: data, object: s.object, revision: s.revision, uid: s.uid, size: s.size, serial: s.serial, epoch: s.epoch}
+	return &Snapshot{data: data, object: s.object, revision: s.revision, uid: s.uid, serial: s.serial, epoch: s.epoch}
 }

@@ -17,7 +17,7 @@ type draft struct {
 }
 
 func newDraft(base *Snapshot) *draft {
-	return &draft{base: base, data: base.data, size: base.size}
+	return &draft{base: base, data: base.data, size: base.size()}
 }
 
 // begin returns the map as the next transaction sees it.

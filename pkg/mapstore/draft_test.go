@@ -69,8 +69,8 @@ func TestTransactionsBehaveAsAMap(t *testing.T) {
 			t.Fatalf("changed = %v from %v to %v", d.changed(), base.data, model)
 		}
 		again := snapshotOf(d.configMap().Data, d.configMap().BinaryData)
-		if d.size != again.size {
-			t.Fatalf("the size is %+v, counted anew %+v", d.size, again.size)
+		if d.size != again.size() {
+			t.Fatalf("the size is %+v, counted anew %+v", d.size, again.size())
 		}
 	}
 }
@@ -142,12 +142,12 @@ func TestTheObjectsSizeIsWhatItIsOnTheWire(t *testing.T) {
 		for _, keyLength := range []int{1, 120, 128, 253} {
 			data := map[string]string{strings.Repeat("k", keyLength): strings.Repeat("v", n)}
 			s := snapshotOf(data, nil)
-			if want := s.object.Size() - empty.object.Size(); s.size.object != want {
-				t.Errorf("a key of %d and a value of %d count as %d, want %d", keyLength, n, s.size.object, want)
+			if want := s.object.Size() - empty.object.Size(); s.size().object != want {
+				t.Errorf("a key of %d and a value of %d count as %d, want %d", keyLength, n, s.size().object, want)
 			}
 			binary := snapshotOf(nil, map[string][]byte{strings.Repeat("k", keyLength): []byte(strings.Repeat("v", n))})
-			if want := binary.object.Size() - empty.object.Size(); binary.size.object != want {
-				t.Errorf("a binary value of %d counts as %d, want %d", n, binary.size.object, want)
+			if want := binary.object.Size() - empty.object.Size(); binary.size().object != want {
+				t.Errorf("a binary value of %d counts as %d, want %d", n, binary.size().object, want)
 			}
 		}
 	}

@@ -48,7 +48,7 @@ func FuzzKeys(f *testing.F) {
 			if len(err.Error()) > 4096 {
 				t.Errorf("%s: an error of %d bytes", name, len(err.Error()))
 			}
-			if d.changed() || !maps.Equal(d.data, d.base.data) || d.size != d.base.size {
+			if d.changed() || !maps.Equal(d.data, d.base.data) || d.size != d.base.size() {
 				t.Errorf("%s: the refused transaction left %v", name, d.data)
 			}
 		}

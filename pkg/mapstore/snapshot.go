@@ -20,7 +20,6 @@ type Snapshot struct {
 	object   *corev1.ConfigMap // what the server holds, without managed fields; nil when the map does not exist
 	revision string
 	uid      types.UID
-	size     size
 
 	// The revision of the version that this one came directly after, where the
 	// watch has shown that.
@@ -32,8 +31,9 @@ type Snapshot struct {
 	era       uint64    // grows by one with every Reset at which the server has gone back in time
 	committed time.Time // when the newest commit in the ledger arrived
 
-	sortOnce sync.Once
-	sorted   []string
+	sortOnce, countOnce sync.Once
+	sorted              []string
+	counted             size
 
 	diff atomic.Pointer[diff]
 }
@@ -56,9 +56,6 @@ func newSnapshot(object *corev1.ConfigMap) *Snapshot {
 		for key, value := range object.BinaryData {
 			s.data[key] = string(value)
 		}
-	}
-	for key, value := range s.data {
-		s.size.add(key, value)
 	}
 	return s
 }
@@ -132,6 +129,16 @@ func (s *Snapshot) immutable() bool {
 func (s *Snapshot) keys() []string {
 	s.sortOnce.Do(func() { s.sorted = slices.Sorted(maps.Keys(s.data)) })
 	return s.sorted
+}
+
+// size is counted when somebody asks for it: who only reads does not.
+func (s *Snapshot) size() size {
+	s.countOnce.Do(func() {
+		for key, value := range s.data {
+			s.counted.add(key, value)
+		}
+	})
+	return s.counted
 }
 
 // changedSince returns the sorted keys in which s differs from old. The last

@@ -120,8 +120,8 @@ func checkCounts(t *testing.T, s *Snapshot, want map[string]string) {
 		values += len(value)
 	}
 	alone := corev1.ConfigMap{Data: want}
-	if want := (size{values, alone.Size() - (&corev1.ConfigMap{}).Size()}); s.size != want {
-		t.Errorf("the size is %+v, want %+v", s.size, want)
+	if want := (size{values, alone.Size() - (&corev1.ConfigMap{}).Size()}); s.size() != want {
+		t.Errorf("the size is %+v, want %+v", s.size(), want)
 	}
 }
 

@@ -41,7 +41,7 @@ func (s *Store) Status() Status {
 		Synced:   link.synced,
 		Exists:   snapshot.Exists(),
 		Revision: snapshot.Revision(),
-		Bytes:    snapshot.size.values,
+		Bytes:    snapshot.size().values,
 		Rejected: s.rejections.names(),
 	}
 	if contact := s.source.contact.Load(); contact != nil {
