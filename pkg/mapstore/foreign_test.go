@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
@@ -72,6 +73,12 @@ func startOn(t *testing.T, api *mapstoretest.API, through func(http.RoundTripper
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		return roundTripper(func(r *http.Request) (*http.Response, error) { return through(next, r) })
 	})
+	return start(t, config)
+}
+
+// start returns a store, synced, on what config leads to.
+func start(t *testing.T, config *rest.Config) *mapstore.Store {
+	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		t.Fatal(err)
@@ -80,10 +87,6 @@ func startOn(t *testing.T, api *mapstoretest.API, through func(http.RoundTripper
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { store.Close() })
-	go store.Start(t.Context()) //nolint:errcheck // it cannot fail
-	if err := store.WaitForSync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	(&cluster{T: t}).start(store)
 	return store
 }

@@ -12,8 +12,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
-
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
@@ -43,15 +41,7 @@ func TestALostRequestThatLandsLateIsFoundThoughItsRepetitionWasRefused(t *testin
 			}
 			return next.RoundTrip(r)
 		})(config)
-		client, err := kubernetes.NewForConfig(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		store, err := mapstore.New(client, "default", "settings", mapstore.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		(&cluster{T: t}).start(store)
+		store := start(t, config)
 		set(t, store, "n", "1")
 		armed.Store(true)
 		if _, err := store.Update(t.Context(), increment); err != nil {
