@@ -10,7 +10,7 @@ export MODULES
 
 # So that nobody's settings change what is built.
 export GOFLAGS := -buildvcs=false
-export GOWORK := off
+export GOWORK := $(CURDIR)/go.work
 
 help: ## this text
 	@echo "Times are for two cores. The first run of lint, test or demo downloads and builds what"
@@ -19,31 +19,36 @@ help: ## this text
 
 # From the environment CLUSTER would be a surprise: it must be on the command line.
 demo: ## the store at work on a real API server; CLUSTER=current: on your current cluster (1 min)
-	@source hack/lib.sh; compile examples/quickstart -deps .
-	@go -C examples/quickstart run . $(if $(filter command,$(origin CLUSTER)),-cluster=$(CLUSTER))
+	@source hack/lib.sh; compile -deps ./examples/quickstart
+	@go run ./examples/quickstart $(if $(filter command,$(origin CLUSTER)),-cluster=$(CLUSTER))
 
 control-plane: ## a real API server until Ctrl-C, to try the examples and kubectl on (5 s)
-	@source hack/lib.sh; compile hack/kube -deps ./cmd/control-plane
-	@go -C hack/kube run ./cmd/control-plane
+	@source hack/lib.sh; compile -deps ./hack/kube/cmd/control-plane
+	@go run ./hack/kube/cmd/control-plane
 
-lint: ## formatting, vet, golangci-lint, dependencies, builds for other platforms (1 min)
+lint: ## formatting, vet, golangci-lint, dependencies, builds for another platform (1 min)
 	@hack/lint.sh
 
-# hack/kube comes early: the others stand on it.
-test: ## all tests: unit, those on a real API server, the examples (6 min)
-	@hack/test.sh $(filter . hack/kube,$(MODULES)) $(filter-out . hack/kube,$(MODULES))
+test: ## the promises, in memory and on a real API server, and that the examples run (6 min)
+	@hack/test.sh unit cluster
 
 unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (15 s)
-	@hack/test.sh .
+	@hack/test.sh unit
 
 e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (4 min)
-	@hack/test.sh hack/e2e
+	@hack/test.sh e2e
 
 e2e-oldest: ## the same on the oldest Kubernetes version that docs/support.md claims (4 min)
-	@MAPSTORE_KUBE=oldest hack/test.sh hack/kube hack/e2e
+	@MAPSTORE_KUBE=oldest hack/test.sh e2e
+
+test-tools: ## tests of what measures, shows and documents: bench, dashboard, page, mutants, docs (3 min)
+	@hack/test.sh tools
+
+stress: ## make test ROUNDS=10 times in a row, with a busy loop on each core
+	@hack/stress.sh $(or $(ROUNDS),10)
 
 mutants: ## breaks each promise in the code on purpose and sees its test fail; ARGS='-run text' (15 min)
-	@go -C hack/kube run ./cmd/control-plane -build >/dev/null
+	@go run ./hack/kube/cmd/control-plane -build >/dev/null
 	@go -C hack/mutants run . $(ARGS)
 
 # What one finds stays in testdata/fuzz of its folder, and is a test from then on.
@@ -55,29 +60,29 @@ fuzz: ## every fuzz target of pkg, one after the other, each for FOR=10s (2 min)
 		done
 
 faults: ## breaks everything around the stores, table to docs/reliability.md; ROUNDS=1 SEED=42 RUN=regexp (10 min)
-	@source hack/lib.sh; compile hack/e2e -deps ./faults
+	@source hack/lib.sh; compile -deps ./hack/e2e/faults
 	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
 		$(if $(RUN),-run '$(RUN)',-write ../../docs/reliability.md)
 
 bench: ## measures against targets and peers; docs/performance.md and its charts (6 min)
-	@source hack/lib.sh; compile hack/bench -deps .
+	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -write ../../docs
 
 scale: ## measures what a map costs the cluster; docs/scale.md and its charts (5 min)
-	@source hack/lib.sh; compile hack/bench -deps .
+	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -scale -write ../../docs
 
 soak: ## keeps stores under load and outages for FOR=10m, and looks for what grows
-	@source hack/lib.sh; compile hack/e2e -deps ./soak
+	@source hack/lib.sh; compile -deps ./hack/e2e/soak
 	@go -C hack/e2e run ./soak -for $(or $(FOR),10m)
 
 api: ## adds what is new in the exported API to api/v2.txt; BREAK=yes: drops what is gone (2 s)
 	@go -C hack/api run . $(if $(filter command,$(origin BREAK)),-break,-write)
 
 tidy: ## go mod tidy in every module (5 s)
-	@for module in $(MODULES); do go -C $$module mod tidy; done
+	@for module in $(MODULES); do GOWORK=off go -C $$module mod tidy; done
 
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo control-plane lint test unit e2e e2e-oldest mutants fuzz faults bench soak api tidy clean
+.PHONY: help demo control-plane lint test unit e2e e2e-oldest test-tools stress mutants fuzz faults bench scale soak api tidy clean

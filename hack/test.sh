@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# test.sh MODULE... runs the tests of these modules with the race detector.
-# ARGS has further arguments of go test.
+# test.sh GROUP... runs groups of tests, see below. ARGS has further arguments of go test.
 set -uo pipefail
 source "$(dirname "$0")/lib.sh"
 
@@ -15,37 +14,64 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 results=()
 failed=0
+control_plane= # the process that builds it
 
-run() {
-	local module=$1 format=testname verdict=passed
-	[ "$module" = . ] && format=pkgname # hundreds of tests in seconds
-	compile "$module" $race -deps -test ./...
-	# A line for each top-level test, and all that failed ones wrote. One package at a
-	# time: their control planes share the cores, and some state bounds in seconds.
-	(cd "$module" && tool gotestsum --format=$format --format-hide-empty-pkg -- $race -p=1 -count=1 -timeout=20m ${ARGS:-} ./...) |
+# group NAME FORMAT PACKAGES_AT_A_TIME ARG... runs one group. ARGs are those of go test.
+group() {
+	local name=$1 format=$2 parallel=$3 verdict=passed
+	shift 3
+	step "tests: $name"
+	compile -deps -test "$@"
+	# A line for each top-level test or package, and all that failed ones wrote.
+	tool gotestsum --format="$format" --format-hide-empty-pkg -- -p=$parallel -count=1 -timeout=20m ${ARGS:-} "$@" |
 		tee "$log" | awk '!/^(PASS|SKIP) ([^ ]*\.)?(Test|Fuzz)[^ ]*\// { print; fflush() }' || verdict=FAILED
 	[ $verdict = passed ] || failed=1
-	results+=("$(printf '%s %-20s %s' $verdict "$module" "$(sed -n 's/^DONE //p' "$log")")")
+	results+=("$(printf '%s %-14s %s' $verdict "$name" "$(sed -n 's/^DONE //p' "$log")")")
+}
+
+# The control plane is built behind what does not need it. The first time that takes minutes.
+begin_control_plane() {
+	[ -n "$control_plane" ] && return
+	step "control plane: built in the background, the first time 5 to 10 minutes"
+	nice go run ./hack/kube/cmd/control-plane -build &
+	control_plane=$!
+}
+
+await_control_plane() {
+	begin_control_plane
+	wait "$control_plane" && return
+	failed=1
+	results+=("FAILED to build the control plane: see above")
+	return 1
 }
 
 step "gotestsum"
-compile hack/tools gotest.tools/gotestsum
+compile_tool gotest.tools/gotestsum
 tool gotestsum --version || exit
 
-control_plane=
-for module in "$@"; do
-	has_code "$module" || continue
-	if [ "$module" != . ] && [ -z "$control_plane" ]; then
-		step "control plane (built the first time: about 5 minutes)"
-		control_plane=$(go -C hack/kube run ./cmd/control-plane -build) || { failed=1; results+=("FAILED to build the control plane"); break; }
-		echo "$control_plane"
-	fi
-	if [ -x "$module/install.sh" ]; then # what its tests need of the system
-		step "what $module needs"
-		"$module/install.sh" || { failed=1; results+=("FAILED $module: see above what is missing"); continue; }
-	fi
-	step "tests of module $module"
-	run "$module"
+for name in "$@"; do
+	case $name in
+	unit) # what knows no Kubernetes comes first: it takes seconds, also from nothing
+		group mechanisms pkgname 2 $race ./pkg/watch ./pkg/internal/leak
+		[ "$*" = unit ] || begin_control_plane
+		group unit pkgname 2 $race ./pkg/...
+		;;
+	cluster) # one package at a time: their control planes share the cores
+		await_control_plane && group cluster testname 1 $race ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/...
+		;;
+	e2e)
+		await_control_plane && group e2e testname 1 $race ./hack/kube/... ./hack/e2e/...
+		;;
+	tools) # without the race detector: none of them is about concurrency
+		begin_control_plane
+		hack/browser/install.sh || { failed=1; results+=("FAILED hack/browser: see above what is missing"); }
+		await_control_plane && group tools testname 1 ./hack/{api,bench,browser,docs,metrics,mutants}/...
+		;;
+	*)
+		echo "test.sh: no group is named $name" >&2
+		exit 2
+		;;
+	esac
 done
 
 step "results"
