@@ -3,6 +3,8 @@ package mapstore
 import (
 	"context"
 	"fmt"
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"k8s.io/client-go/kubernetes/fake"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -176,9 +178,7 @@ func TestWritersThatGatherShareOneRequest(t *testing.T) {
 		write(i + 1)
 	}
 	eventually(t, "all others wait", func() bool {
-		store.committer.mu.Lock()
-		defer store.committer.mu.Unlock()
-		return len(store.committer.queue) == count-1
+		return store.committer.group.Queued() == count-1
 	})
 	release()
 	writers.Wait()
@@ -262,7 +262,7 @@ func BenchmarkEvent(b *testing.B) {
 		}
 	})
 	b.Run("take", func(b *testing.B) {
-		remote := &remote{namespace: "ns", name: "settings"}
+		remote := remote.New(fake.NewClientset(), "ns", "settings", "mapstore")
 		source := newSource(remote, newReplica(Options{}.Logger), Options{StaleAfter: time.Minute})
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {

@@ -15,14 +15,14 @@ func TestOutcomesAreSettledInTheOrderOfTheVersions(t *testing.T) {
 	}
 	v := Bind(store, "n", Int[int](), 0)
 	defer store.Close()
-	at := func(serial uint64, text string) {
-		v.examine(&Snapshot{data: map[string]string{"n": text}, serial: serial})
+	at := func(sequence uint64, text string) {
+		v.examine(&Snapshot{data: map[string]string{"n": text}, sequence: sequence})
 	}
 	for _, step := range []struct {
-		serial uint64
-		text   string
-		want   int
-		wrong  bool
+		sequence uint64
+		text     string
+		want     int
+		wrong    bool
 	}{
 		{1, "1", 1, false},
 		{4, "bad", 1, true},
@@ -32,9 +32,9 @@ func TestOutcomesAreSettledInTheOrderOfTheVersions(t *testing.T) {
 		{5, "5", 5, false},
 		{4, "bad", 5, false},
 	} {
-		at(step.serial, step.text)
+		at(step.sequence, step.text)
 		if v.Load() != step.want || (v.Err() != nil) != step.wrong {
-			t.Errorf("after %q of version %d: %d, %v", step.text, step.serial, v.Load(), v.Err())
+			t.Errorf("after %q of version %d: %d, %v", step.text, step.sequence, v.Load(), v.Err())
 		}
 	}
 	if n := store.rejections.total.Load(); n != 1 {

@@ -80,7 +80,7 @@ func changeBetween(old, new *Snapshot, filters []Filter) (Change, bool) {
 	c := Change{
 		Old:   old,
 		New:   new,
-		Reset: old.epoch != 0 && old.epoch != new.epoch,
+		Reset: old.sequence != 0 && old.resets != new.resets,
 		keys:  passing(new.changedSince(old), filters),
 	}
 	return c, c.Reset || len(c.keys) > 0

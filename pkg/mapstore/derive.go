@@ -93,12 +93,12 @@ func (d *Derived[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error
 func (d *Derived[T]) Close() { d.bound.close() }
 
 func (d *Derived[T]) examine(now *Snapshot) {
-	if d.bound.isOld(now.serial) {
+	if d.bound.isOld(now.sequence) {
 		return
 	}
 	var next finding[T]
 	next.fail(d.bound.name, "", errEnded) // for a function that does not return
-	defer func() { d.bound.settle(now.serial, next) }()
+	defer func() { d.bound.settle(now.sequence, next) }()
 	next = d.derive(d.bound.name, now, d.bound.states.Load().from)
 }
 
@@ -147,5 +147,5 @@ func (s *Snapshot) with(keys []string, other *Snapshot) *Snapshot {
 			delete(data, key)
 		}
 	}
-	return &Snapshot{data: data, object: s.object, revision: s.revision, uid: s.uid, serial: s.serial, epoch: s.epoch}
+	return &Snapshot{data: data, object: s.object, revision: s.revision, uid: s.uid, sequence: s.sequence, resets: s.resets}
 }

@@ -36,10 +36,10 @@ func FuzzChanges(f *testing.F) {
 	f.Fuzz(func(t *testing.T, oldText, newText, prefix, name string, reset bool) {
 		from, to := entries(oldText), entries(newText)
 		old, now, empty := snapshotOf(maps.Clone(from), nil), snapshotOf(maps.Clone(to), nil), &Snapshot{}
-		old.serial, now.serial = 1, 2
-		old.epoch, now.epoch = 1, 1
+		old.sequence, now.sequence = 1, 2
+		old.resets, now.resets = 1, 1
 		if reset {
-			now.epoch = 2
+			now.resets = 2
 		}
 		for description, row := range map[string]struct {
 			filters []Filter

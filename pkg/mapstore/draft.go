@@ -8,7 +8,7 @@ import (
 )
 
 // A draft is the next version of the map while transactions are added to it,
-// one after the other, each seeing the ones before.
+// one after the other, each seeing the ones before: a [group.Draft].
 type draft struct {
 	base    *Snapshot
 	data    map[string]string   // base's own map until the first write
@@ -20,12 +20,12 @@ func newDraft(base *Snapshot) *draft {
 	return &draft{base: base, data: base.data, size: base.size()}
 }
 
-// begin returns the map as the next transaction sees it.
-func (d *draft) begin() *Tx { return &Tx{before: d.data} }
+// Begin returns the map as the next transaction sees it.
+func (d *draft) Begin() *Tx { return &Tx{before: d.data} }
 
-// add makes a transaction part of the draft. When it returns an error, the
+// Add makes a transaction part of the draft. When it returns an error, the
 // draft is as it was.
-func (d *draft) add(tx *Tx) error {
+func (d *draft) Add(tx *Tx) error {
 	if tx.err != nil {
 		return tx.err
 	}
@@ -78,9 +78,12 @@ func (d *draft) merge(tx *Tx) {
 	}
 }
 
-// changed reports whether the draft differs from its base. Transactions may
-// have undone each other.
-func (d *draft) changed() bool {
+// Changed reports whether a transaction that was added has written anything.
+func (d *draft) Changed() bool { return d.written != nil }
+
+// differs reports whether the draft differs from its base. Transactions may have
+// undone each other.
+func (d *draft) differs() bool {
 	return d.written != nil && !maps.Equal(d.data, d.base.data)
 }
 

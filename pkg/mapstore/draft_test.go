@@ -33,7 +33,7 @@ func TestTransactionsBehaveAsAMap(t *testing.T) {
 		base := snapshotOf(maps.Clone(model), nil)
 		d := newDraft(base)
 		for range 4 {
-			tx, before := d.begin(), maps.Clone(model)
+			tx, before := d.Begin(), maps.Clone(model)
 			for step := range random.IntN(6) {
 				key, value := fmt.Sprintf("k%d", random.IntN(7)), fmt.Sprintf("v%d-%d", round, step)
 				switch random.IntN(6) {
@@ -52,10 +52,10 @@ func TestTransactionsBehaveAsAMap(t *testing.T) {
 			if random.IntN(3) == 0 { // refused: it leaves no trace
 				tx.Set("bad key", "")
 				model = before
-				if err := d.add(tx); !errors.Is(err, ErrInvalidKey) {
+				if err := d.Add(tx); !errors.Is(err, ErrInvalidKey) {
 					t.Fatalf("add: %v", err)
 				}
-			} else if err := d.add(tx); err != nil {
+			} else if err := d.Add(tx); err != nil {
 				t.Fatal(err)
 			}
 			if !maps.Equal(d.data, model) {
@@ -65,8 +65,8 @@ func TestTransactionsBehaveAsAMap(t *testing.T) {
 		if !maps.Equal(base.data, started) {
 			t.Fatalf("the version that readers have became %v, from %v", base.data, started)
 		}
-		if want := !maps.Equal(model, base.data); d.changed() != want {
-			t.Fatalf("changed = %v from %v to %v", d.changed(), base.data, model)
+		if want := !maps.Equal(model, base.data); d.differs() != want {
+			t.Fatalf("changed = %v from %v to %v", d.differs(), base.data, model)
 		}
 		again := snapshotOf(d.configMap().Data, d.configMap().BinaryData)
 		if d.size != again.size() {
@@ -93,7 +93,7 @@ func checkTx(t *testing.T, tx *Tx, model map[string]string) {
 }
 
 func TestALoopOverATransactionMayWrite(t *testing.T) {
-	tx := newDraft(snapshotOf(map[string]string{"a": "1", "b": "2", "c": "3"}, nil)).begin()
+	tx := newDraft(snapshotOf(map[string]string{"a": "1", "b": "2", "c": "3"}, nil)).Begin()
 	var seen []string
 	for key := range tx.All() {
 		seen = append(seen, key)
@@ -113,12 +113,12 @@ func TestWhereEntriesAreStored(t *testing.T) {
 		map[string][]byte{"foreign": []byte("text in binary"), "bin": {0xff}, "becomes-text": {0xff}, "gone": {0xff}},
 	)
 	d := newDraft(base)
-	tx := d.begin()
+	tx := d.Begin()
 	tx.Set("rewritten", "\xfe")
 	tx.Set("becomes-text", "plain")
 	tx.Set("new", "")
 	tx.Delete("gone")
-	if err := d.add(tx); err != nil {
+	if err := d.Add(tx); err != nil {
 		t.Fatal(err)
 	}
 	object := d.configMap()
@@ -175,9 +175,9 @@ func TestLimits(t *testing.T) {
 		"a map over the limit does not grow": {over, func(tx *Tx) { tx.Set("l", "v") }, ErrTooLarge},
 	} {
 		d := newDraft(row.base)
-		tx := d.begin()
+		tx := d.Begin()
 		row.fn(tx)
-		if err := d.add(tx); !errors.Is(err, row.want) {
+		if err := d.Add(tx); !errors.Is(err, row.want) {
 			t.Errorf("%s: %v, want %v", name, err, row.want)
 		}
 	}

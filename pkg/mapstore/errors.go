@@ -1,6 +1,9 @@
 package mapstore
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors that the methods of a [Store] return, to be told apart with
 // [errors.Is]. What the API server or the network said stays in the chain, so
@@ -41,4 +44,11 @@ var (
 	// ErrClosed is returned when the store is closed, its Start has ended, or
 	// the [Value] that was to be written is closed.
 	ErrClosed = errors.New("mapstore: closed")
+)
+
+var (
+	// errNotApplied begins the error of a write of which that is certain.
+	errNotApplied = errors.New("mapstore: not applied")
+
+	errClosedBefore = fmt.Errorf("%w: not applied", ErrClosed)
 )

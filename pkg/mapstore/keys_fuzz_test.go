@@ -34,11 +34,11 @@ func FuzzKeys(f *testing.F) {
 			"Delete": func(tx *Tx) { tx.Delete(key) },
 		} {
 			d := newDraft(snapshotOf(map[string]string{"there": "1"}, nil))
-			tx := d.begin()
+			tx := d.Begin()
 			tx.Set("before", "1")
 			write(tx)
 			tx.Set("after", "1")
-			err := d.add(tx)
+			err := d.Add(tx)
 			if valid != (err == nil) || !valid && !errors.Is(err, ErrInvalidKey) {
 				t.Errorf("%s(%.300q): %v, and valid is %v", name, key, err, valid)
 			}
@@ -48,7 +48,7 @@ func FuzzKeys(f *testing.F) {
 			if len(err.Error()) > 4096 {
 				t.Errorf("%s: an error of %d bytes", name, len(err.Error()))
 			}
-			if d.changed() || !maps.Equal(d.data, d.base.data) || d.size != d.base.size() {
+			if d.differs() || !maps.Equal(d.data, d.base.data) || d.size != d.base.size() {
 				t.Errorf("%s: the refused transaction left %v", name, d.data)
 			}
 		}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
 // A link is the state of the connection to the API server.
@@ -77,7 +79,7 @@ func (src *source) failed(ctx context.Context, err error) error {
 		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", err.Error())
 	}
 	next.err = err
-	if !isDenied(err) {
+	if !remote.IsDenied(err) {
 		next.denied = time.Time{}
 	} else if next.denied.IsZero() {
 		next.denied = time.Now()

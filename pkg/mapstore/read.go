@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -40,7 +41,7 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
 			err = cause
 		}
-		return nil, fmt.Errorf("mapstore: cannot read %s/%s: %w", s.remote.namespace, s.remote.name, err)
+		return nil, fmt.Errorf("mapstore: cannot read %s/%s: %w", s.remote.Namespace(), s.remote.Name(), err)
 	}
 	return s.local.load(), nil
 }
@@ -60,8 +61,8 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 	}
 	isThere := func(now *Snapshot) bool { return revision == "" || !older(now.revision, revision) }
 	retry := newBackoff(s.options.MaxBackoff)
-	for patience := watchPatience; ; patience = retry.next() {
-		soon, cancel := context.WithTimeout(ctx, patience)
+	for grace := watchGrace; ; grace = retry.next() {
+		soon, cancel := context.WithTimeout(ctx, grace)
 		snapshot, err := s.wait(soon, "revision "+revision, isThere)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
@@ -76,10 +77,10 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 	}
 }
 
-// watchPatience is how long the watch gets to bring what is known to be there. If
+// watchGrace is how long the watch gets to bring what is known to be there. If
 // it does not, it may be cut off; or it will never bring it: the revision of an
 // absent map, for which WaitFor may wait, is the cluster's.
-const watchPatience = time.Second
+const watchGrace = time.Second
 
 // hasReached asks the server whether its time has come to revision, and brings
 // the copy up to that time.
@@ -89,7 +90,7 @@ func (s *Store) hasReached(ctx context.Context, revision string) (bool, error) {
 		return false, err
 	}
 	defer done()
-	list, _, err := s.source.list(ctx, patient)
+	list, _, err := s.source.list(ctx, remote.Patient)
 	return err == nil && !older(list.ResourceVersion, revision), err
 }
 
@@ -106,7 +107,7 @@ func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snap
 }
 
 func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool) (*Snapshot, error) {
-	snapshot, err := s.current.Wait(ctx, func(now *Snapshot) bool { return now.serial > 0 && cond(now) })
+	snapshot, err := s.current.Wait(ctx, func(now *Snapshot) bool { return now.sequence > 0 && cond(now) })
 	switch {
 	case err == nil:
 		return snapshot, nil

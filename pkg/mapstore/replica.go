@@ -8,18 +8,19 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
 // A replica is the local copy of the map. Whatever comes from the API server,
 // by the watch, as a write's response or by a quorum read, goes through it, and
-// it alone decides what is newer.
+// it alone decides what is newer. It tells an observer what came by.
 type replica struct {
 	logger  logr.Logger
 	current *watch.Var[*Snapshot]
 
-	mu    sync.Mutex // makes comparing with the current version and replacing it one step
-	claim *claim     // protected by mu; what is to be learnt of the versions that come; nil if nothing is
+	mu       sync.Mutex           // makes comparing with the current version and replacing it one step
+	observer func(ledger.Version) // protected by mu; who wants to know of all versions that come by; nil if nobody does
 }
 
 func newReplica(logger logr.Logger) *replica {
@@ -28,22 +29,22 @@ func newReplica(logger logr.Logger) *replica {
 
 func (r *replica) load() *Snapshot { return r.current.Load() }
 
-// install takes a version that was committed at some time of an era, which
-// began before the server was asked for it. One that is not newer than the
-// current one is dropped, and so is one of an era that is over: it may be of a
-// future that no longer exists. Install returns the current version.
-func (r *replica) install(next *Snapshot, era uint64) *Snapshot {
+// install takes a version that was committed after the server had gone back in time
+// so often. One that is not newer than the current one is dropped, and so is one from
+// before the last time: it may be of a future that no longer exists. Install returns
+// the current version.
+func (r *replica) install(next *Snapshot, rewinds uint64) *Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.load()
-	if era != now.era {
+	if rewinds != now.rewinds {
 		return now
 	}
-	r.claim.witness(next)
 	// What a fake clientset holds has no UID, and keeps the revision that it was
 	// made with, if any.
 	fake := next.uid == "" && next.revision == now.revision
 	if !newer(next.revision, now.revision) && !fake {
+		r.tellLocked(now, next)
 		return now
 	}
 	return r.replaceLocked(now, next, false)
@@ -52,16 +53,15 @@ func (r *replica) install(next *Snapshot, era uint64) *Snapshot {
 // confirm takes the answer to a quorum read that was sent when asked was the
 // current version. An answer from before asked proves that the server has gone
 // back in time, and so does another version of the same revision: the copy
-// follows it, as a Reset. Confirm returns the current version; nil if the era of
-// asked is over, so that the answer proves nothing.
+// follows it, as a Reset. Confirm returns the current version; nil if the server has
+// gone back in time since asked, so that the answer proves nothing.
 func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := r.load()
-	if asked.era != now.era {
+	if asked.rewinds != now.rewinds {
 		return nil
 	}
-	r.claim.witness(next)
 	switch {
 	case newer(next.revision, now.revision):
 		return r.replaceLocked(now, next, false)
@@ -69,6 +69,7 @@ func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 		r.logger.Info("The API server has gone back in time; following it", "from", now.revision, "to", next.revision)
 		return r.replaceLocked(now, next, true)
 	}
+	r.tellLocked(now, next)
 	return now
 }
 
@@ -77,30 +78,45 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 		next.uid = now.uid
 	}
 	recreated := now.uid != "" && next.uid != now.uid
-	next.serial, next.epoch, next.era, next.committed = now.serial+1, now.epoch, now.era, time.Now()
+	next.sequence, next.resets, next.rewinds, next.committed = now.sequence+1, now.resets, now.rewinds, time.Now()
 	// A foreign write is nobody's turn, and nobody knows how old the first version is.
-	if now.serial == 0 || slices.Equal(next.ledger(), now.ledger()) {
+	if now.sequence == 0 || slices.Equal(next.ledger(), now.ledger()) {
 		next.committed = now.committed
 	}
-	if reset || recreated || now.serial == 0 {
-		next.epoch++
+	if reset || recreated {
+		next.resets++
 	}
 	if reset {
-		next.era++
+		next.rewinds++
 	}
 	r.current.Store(next)
+	r.tellLocked(next, next)
 	return next
 }
 
-// expect lets the versions that come from now on tell what becomes of a commit.
-// It ends with forget.
-func (r *replica) expect(c *claim) {
+// observe calls fn with each version that comes by from now on, newer than the
+// current one or not, until stop is called. Before the first of them it calls begin
+// with the current one. Both run under the replica's lock.
+func (r *replica) observe(fn func(ledger.Version), begin func(now *Snapshot)) (stop func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.claim = c
+	begin(r.load())
+	r.observer = fn
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.observer = nil
+	}
 }
 
-func (r *replica) forget() { r.expect(nil) }
+// tellLocked tells of a version that came by while now is the current one.
+func (r *replica) tellLocked(now, v *Snapshot) {
+	if r.observer != nil {
+		told := v.version()
+		told.Rewinds = now.rewinds
+		r.observer(told)
+	}
+}
 
 // newer reports whether revision a is newer than b. Revisions that cannot be
 // compared, such as those of a fake clientset, count as newer: then the order

@@ -43,9 +43,9 @@ func FuzzReplica(f *testing.F) {
 			if confirms {
 				r.confirm(next, asked)
 			} else {
-				r.install(next, asked.era)
+				r.install(next, asked.rewinds)
 			}
-			if asked.era != before.era {
+			if asked.rewinds != before.rewinds {
 				if r.load() != before {
 					t.Errorf("%s was taken, which was asked for before the server went back in time", next.revision)
 				}
@@ -83,8 +83,8 @@ func checkStep(t *testing.T, before, after, next, asked *Snapshot, confirms bool
 		}
 		return
 	}
-	if after != next || after.serial != before.serial+1 {
-		t.Fatalf("version %d, %s, follows version %d, %s", after.serial, after.revision, before.serial, before.revision)
+	if after != next || after.sequence != before.sequence+1 {
+		t.Fatalf("version %d, %s, follows version %d, %s", after.sequence, after.revision, before.sequence, before.revision)
 	}
 	if before.uid != "" && after.uid == "" {
 		t.Error("the UID is lost")
@@ -99,12 +99,12 @@ func checkStep(t *testing.T, before, after, next, asked *Snapshot, confirms bool
 		t.Errorf("%s again is news", after.revision)
 	}
 	recreated := before.uid != "" && after.uid != before.uid
-	if want := before.serial > 0 && (back || recreated); change.Reset != want {
+	if want := before.sequence > 0 && (back || recreated); change.Reset != want {
 		t.Errorf("Reset is %v from %s %s to %s %s, want %v", change.Reset, before.uid, before.revision, after.uid, after.revision, want)
 	}
-	grown := after.epoch - before.epoch
-	if want := change.Reset || before.serial == 0; grown > 1 || (grown == 1) != want {
-		t.Errorf("the epoch grows by %d from version %d on, Reset %v", grown, before.serial, change.Reset)
+	grown := after.resets - before.resets
+	if grown > 1 || (grown == 1) != change.Reset {
+		t.Errorf("%d resets from version %d on, Reset %v", grown, before.sequence, change.Reset)
 	}
 }
 

@@ -18,26 +18,26 @@ func version(uid types.UID, revision string) *Snapshot {
 func TestTheReplicaNeverGoesBack(t *testing.T) {
 	r := newReplica(logr.Discard())
 	for _, step := range []struct {
-		next  *Snapshot
-		shows string
-		exist bool
-		epoch uint64
+		next   *Snapshot
+		shows  string
+		exist  bool
+		resets uint64
 	}{
-		{version("a", "9"), "9", true, 1},
-		{version("a", "10"), "10", true, 1},
-		{version("a", "9"), "10", true, 1}, // a late answer
-		{version("a", "10"), "10", true, 1},
-		{absentSnapshot("a", "12"), "12", false, 1},
-		{version("a", "11"), "12", false, 1}, // a late answer does not revive it
-		{absentSnapshot("", "13"), "13", false, 1},
-		{version("b", "14"), "14", true, 2}, // recreated
-		{absentSnapshot("", "15"), "15", false, 2},
-		{version("c", "20"), "20", true, 3},
+		{version("a", "9"), "9", true, 0},
+		{version("a", "10"), "10", true, 0},
+		{version("a", "9"), "10", true, 0}, // a late answer
+		{version("a", "10"), "10", true, 0},
+		{absentSnapshot("a", "12"), "12", false, 0},
+		{version("a", "11"), "12", false, 0}, // a late answer does not revive it
+		{absentSnapshot("", "13"), "13", false, 0},
+		{version("b", "14"), "14", true, 1}, // recreated
+		{absentSnapshot("", "15"), "15", false, 1},
+		{version("c", "20"), "20", true, 2},
 	} {
 		r.install(step.next, 0)
 		now := r.load()
-		if now.revision != step.shows || now.Exists() != step.exist || now.epoch != step.epoch {
-			t.Fatalf("after %s %s: revision %s, exists %v, epoch %d, want %+v", step.next.uid, step.next.revision, now.revision, now.Exists(), now.epoch, step)
+		if now.revision != step.shows || now.Exists() != step.exist || now.resets != step.resets {
+			t.Fatalf("after %s %s: revision %s, exists %v, %d resets, want %+v", step.next.uid, step.next.revision, now.revision, now.Exists(), now.resets, step)
 		}
 		if now.uid == "" {
 			t.Error("the UID is lost")
@@ -55,33 +55,33 @@ func TestOnlyAQuorumReadFromBeforeWhatWasSeenTurnsBackTime(t *testing.T) {
 		t.Fatalf("an answer that is merely late took the copy to %s", got)
 	}
 	r.confirm(version("a", "50"), asked)
-	if now := r.load(); now.revision != "50" || now.epoch != 2 {
-		t.Fatalf("revision %s and epoch %d, want to follow the server back", now.revision, now.epoch)
+	if now := r.load(); now.revision != "50" || now.resets != 1 {
+		t.Fatalf("revision %s and %d resets, want to follow the server back", now.revision, now.resets)
 	}
 	back := r.load()
 	r.confirm(version("a", "50"), back) // a second read says the same
 	if now := r.load(); now != back {
-		t.Errorf("epoch %d: the same step back counted twice", now.epoch)
+		t.Errorf("%d resets: the same step back counted twice", now.resets)
 	}
-	r.install(version("a", "51"), back.era)
+	r.install(version("a", "51"), back.rewinds)
 	now := r.load()
 	if r.confirm(version("a", "50"), asked) != nil || r.confirm(version("a", "102"), asked) != nil {
 		t.Error("a read that was sent before the step back proves something")
 	}
-	r.install(version("a", "103"), asked.era)
+	r.install(version("a", "103"), asked.rewinds)
 	if got := r.load(); got != now {
 		t.Errorf("what was asked for before the step back took the copy from %s to %s", now.revision, got.revision)
 	}
 	r.confirm(absentSnapshot("", "40"), r.load())
-	if now := r.load(); now.Exists() || now.epoch != 3 {
-		t.Errorf("exists %v, epoch %d, want to follow the server back to before the map", now.Exists(), now.epoch)
+	if now := r.load(); now.Exists() || now.resets != 2 {
+		t.Errorf("exists %v, %d resets, want to follow the server back to before the map", now.Exists(), now.resets)
 	}
 }
 
 func TestSnapshotsCompare(t *testing.T) {
 	old := snapshotOf(map[string]string{"same": "1", "changed": "1", "gone": "1"}, nil)
 	now := snapshotOf(map[string]string{"same": "1", "changed": "2", "new": ""}, nil)
-	old.serial, now.serial, old.epoch, now.epoch = 1, 2, 1, 1
+	old.sequence, now.sequence = 1, 2
 	want := []string{"changed", "gone", "new"}
 	for range 2 { // the second answer is remembered
 		if got := now.changedSince(old); !slices.Equal(got, want) {
@@ -113,7 +113,7 @@ func TestSnapshotsCompare(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, change.Keys(), tell)
 		}
 	}
-	now.epoch = 2
+	now.resets = 1
 	if change, tell := changeBetween(old, now, []Filter{Keys()}); !tell || !change.Reset {
 		t.Error("a Reset is silent when the filter lets no key through")
 	}

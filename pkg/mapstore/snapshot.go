@@ -11,6 +11,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 )
 
 // A Snapshot is one committed version of the map. It never changes, and may be
@@ -26,9 +28,9 @@ type Snapshot struct {
 	follows string
 
 	// Set by the replica before the snapshot is published.
-	serial    uint64    // counts the versions that this store has installed
-	epoch     uint64    // grows by one with every Reset
-	era       uint64    // grows by one with every Reset at which the server has gone back in time
+	sequence  uint64    // counts the versions that this store has installed
+	resets    uint64    // grows by one with every Reset
+	rewinds   uint64    // grows by one with every Reset at which the server has gone back in time
 	committed time.Time // when the newest commit in the ledger arrived
 
 	sortOnce, countOnce sync.Once
@@ -39,7 +41,7 @@ type Snapshot struct {
 }
 
 // A diff remembers in which keys a snapshot differs from an earlier one. It
-// names that one by its serial: a pointer would keep all of history alive.
+// names that one by its sequence: a pointer would keep all of history alive.
 type diff struct {
 	from uint64
 	keys []string
@@ -122,6 +124,27 @@ func (s *Snapshot) equal(other *Snapshot) bool {
 	return s.uid == other.uid && maps.Equal(s.data, other.data) && maps.Equal(s.object.Annotations, other.object.Annotations)
 }
 
+// ledger returns the ids of the last commits.
+func (s *Snapshot) ledger() ledger.IDs {
+	if s.object == nil {
+		return nil
+	}
+	return ledger.Parse(s.object.Annotations[ledger.Annotation])
+}
+
+// version returns what the snapshot tells of commits.
+func (s *Snapshot) version() ledger.Version {
+	return ledger.Version{
+		Sequence: s.sequence,
+		Revision: s.revision,
+		Follows:  s.follows,
+		Absent:   !s.Exists(),
+		Resets:   s.resets,
+		Rewinds:  s.rewinds,
+		IDs:      s.ledger(),
+	}
+}
+
 func (s *Snapshot) immutable() bool {
 	return s.object != nil && s.object.Immutable != nil && *s.object.Immutable
 }
@@ -144,7 +167,7 @@ func (s *Snapshot) size() size {
 // changedSince returns the sorted keys in which s differs from old. The last
 // answer is remembered, because most subscribers come from the same version.
 func (s *Snapshot) changedSince(old *Snapshot) []string {
-	if d := s.diff.Load(); d != nil && d.from == old.serial {
+	if d := s.diff.Load(); d != nil && d.from == old.sequence {
 		return d.keys
 	}
 	var keys []string
@@ -159,6 +182,6 @@ func (s *Snapshot) changedSince(old *Snapshot) []string {
 		}
 	}
 	slices.Sort(keys)
-	s.diff.Store(&diff{old.serial, keys})
+	s.diff.Store(&diff{old.sequence, keys})
 	return keys
 }

@@ -16,6 +16,7 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -26,7 +27,7 @@ import (
 // goroutines, and it does not let its reflector's backoff (30 s and more) be
 // set.
 type source struct {
-	remote  *remote
+	remote  *remote.Map
 	local   *replica
 	options Options
 
@@ -34,15 +35,15 @@ type source struct {
 	contact atomic.Pointer[time.Time] // the last answer or frame from the server
 	watches atomic.Uint64             // how many have been opened
 
-	idle atomic.Pointer[time.Timer] // ends the watch when the server has been silent for too long
+	open atomic.Pointer[stream] // the newest watch
 
 	// Used by the reflector's calls only, which follow one another.
 	listed   bool   // since the last watch was opened
-	era      uint64 // of what the watch brings
+	rewinds  uint64 // of what the watch brings: see Snapshot
 	position string // the revision of the version that it has brought last, or that it began with; "" if there was none
 }
 
-func newSource(remote *remote, local *replica, options Options) *source {
+func newSource(remote *remote.Map, local *replica, options Options) *source {
 	return &source{remote: remote, local: local, options: options, link: watch.NewVar(link{})}
 }
 
@@ -90,9 +91,9 @@ type listerWatcher struct{ *cache.ListWatch }
 
 func (listerWatcher) IsWatchListSemanticsUnSupported() bool { return true }
 
-// confirm brings the replica up to date by a quorum read, and returns the era
-// that its answer is of. It reads again if the server went back in time meanwhile.
-func (src *source) confirm(read func() (*Snapshot, error)) (era uint64, err error) {
+// confirm brings the replica up to date by a quorum read, and returns how often the
+// server had gone back in time by then. It reads again if it does so meanwhile.
+func (src *source) confirm(read func() (*Snapshot, error)) (rewinds uint64, err error) {
 	for {
 		asked := src.local.load()
 		answer, err := read()
@@ -104,17 +105,17 @@ func (src *source) confirm(read func() (*Snapshot, error)) (era uint64, err erro
 		if now == nil {
 			continue
 		}
-		if now.era != asked.era {
-			src.reopen() // what it would bring is of the era before
+		if now.rewinds != asked.rewinds {
+			src.reopen() // what it would bring is from before
 		}
-		return now.era, nil
+		return now.rewinds, nil
 	}
 }
 
 // list tells, unlike refresh, at which revision the map is absent.
-func (src *source) list(ctx context.Context, p patience) (list *corev1.ConfigMapList, era uint64, err error) {
-	era, err = src.confirm(func() (*Snapshot, error) {
-		if list, err = src.remote.list(ctx, p); err != nil {
+func (src *source) list(ctx context.Context, p remote.Patience) (list *corev1.ConfigMapList, rewinds uint64, err error) {
+	rewinds, err = src.confirm(func() (*Snapshot, error) {
+		if list, err = src.remote.List(ctx, p); err != nil {
 			return nil, err
 		}
 		if len(list.Items) > 0 {
@@ -122,7 +123,7 @@ func (src *source) list(ctx context.Context, p patience) (list *corev1.ConfigMap
 		}
 		return absentSnapshot("", list.ResourceVersion), nil
 	})
-	return list, era, err
+	return list, rewinds, err
 }
 
 // refresh brings the replica up to date by the cheapest quorum read: a list can
@@ -130,25 +131,25 @@ func (src *source) list(ctx context.Context, p patience) (list *corev1.ConfigMap
 // its watch cache.
 func (src *source) refresh(ctx context.Context) error {
 	_, err := src.confirm(func() (*Snapshot, error) {
-		object, err := src.remote.get(ctx)
+		object, err := src.remote.Get(ctx, remote.Patient)
 		if err != nil {
 			return nil, err
 		}
 		return newSnapshot(object), nil
 	})
 	if apierrors.IsNotFound(err) {
-		_, _, err = src.list(ctx, patient)
+		_, _, err = src.list(ctx, remote.Patient)
 	}
 	return err
 }
 
 // relist is list, for a watch to begin with.
 func (src *source) relist(ctx context.Context) (*corev1.ConfigMapList, error) {
-	list, era, err := src.list(ctx, impatient)
+	list, rewinds, err := src.list(ctx, remote.Impatient)
 	if err != nil {
 		return nil, err
 	}
-	src.era, src.position = era, ""
+	src.rewinds, src.position = rewinds, ""
 	if len(list.Items) > 0 {
 		src.position = list.Items[0].ResourceVersion
 	}
@@ -173,32 +174,26 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	}
 	src.listed = false
 
-	ctx, cancel := context.WithCancelCause(ctx)
-	w, err := src.remote.watch(ctx, cancel, options)
+	w, err := src.remote.Watch(ctx, remote.Impatient, options)
 	if err != nil {
-		cancel(nil)
 		return nil, err
 	}
 	// A watch that brings nothing, not even a bookmark, may have lost its server
 	// without a sign. Opening the next one asks the server, in time before the
 	// copy counts as stale.
-	idle := time.AfterFunc(src.patience(), w.Stop)
-	src.idle.Store(idle)
-	if src.local.load().era != src.era { // since the list, when there was nothing to reopen
-		idle.Reset(0)
+	opened := &stream{Interface: w, idle: time.AfterFunc(src.patience(), w.Stop), ended: src.disconnected}
+	src.open.Store(opened)
+	if src.local.load().rewinds != src.rewinds { // since the list, when there was nothing to reopen
+		opened.Interface.Stop()
 	}
 	src.heard()
-	return &stream{Interface: w, stop: sync.OnceFunc(func() {
-		idle.Stop()
-		cancel(nil)
-		src.disconnected()
-	})}, nil
+	return opened, nil
 }
 
 // reopen ends the watch, so that the next one begins with a list.
 func (src *source) reopen() {
-	if idle := src.idle.Load(); idle != nil {
-		idle.Reset(0)
+	if w := src.open.Load(); w != nil {
+		w.Interface.Stop()
 	}
 }
 
@@ -229,11 +224,17 @@ func (src *source) expectAnswer() (answered func()) {
 // A stream is a watch with what has to be released at its end.
 type stream struct {
 	apiwatch.Interface
-	stop func()
+	idle  *time.Timer // ends it when the server has been silent for too long
+	ended func()
+	once  sync.Once
 }
 
+// Stop is called by the reflector, whatever has ended the watch.
 func (s *stream) Stop() {
-	s.stop()
+	s.once.Do(func() {
+		s.idle.Stop()
+		s.ended()
+	})
 	s.Interface.Stop()
 }
 
@@ -271,7 +272,7 @@ func (k *sink) Delete(object any) error {
 // install takes the next version that the watch brings: it leaves none out.
 func (k *sink) install(next *Snapshot) {
 	next.follows, k.position = k.position, next.revision
-	k.local.install(next, k.era)
+	k.local.install(next, k.rewinds)
 }
 
 // Bookmark takes a sign of life.
@@ -288,11 +289,11 @@ func (k *sink) Resync() error { return nil }
 func (k *sink) frame(object any) *corev1.ConfigMap {
 	src := (*source)(k)
 	src.heard()
-	if idle := src.idle.Load(); idle != nil {
-		idle.Reset(src.patience())
+	if w := src.open.Load(); w != nil {
+		w.idle.Reset(src.patience())
 	}
 	cm, _ := object.(*corev1.ConfigMap)
-	if cm == nil || !src.remote.is(cm) {
+	if cm == nil || !src.remote.Is(cm) {
 		return nil
 	}
 	return cm

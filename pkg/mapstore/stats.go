@@ -60,8 +60,8 @@ type Stats struct {
 func (s *Store) Stats() Stats {
 	now, c := s.local.load(), s.committer
 	stats := Stats{
-		Versions:        now.serial,
-		Resets:          max(now.epoch, 1) - 1, // the first version begins the first epoch
+		Versions:        now.sequence,
+		Resets:          now.resets,
 		Reconnects:      max(s.source.watches.Load(), 1) - 1,
 		Requests:        c.requests.Load(),
 		RequestTime:     time.Duration(c.requestTime.Load()),
@@ -71,7 +71,7 @@ func (s *Store) Stats() Stats {
 		UnknownOutcomes: c.unknown.Load(),
 		Aborted:         c.aborted.Load(),
 		Failures:        c.failures.Load(),
-		Queued:          c.queued(),
+		Queued:          c.group.Queued(),
 		Rejections:      s.rejections.total.Load(),
 		Panics:          s.panics.Load(),
 	}

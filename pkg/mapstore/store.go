@@ -7,10 +7,12 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -19,7 +21,7 @@ import (
 type Store struct {
 	current   *watch.Var[*Snapshot] // the replica's, within reach of Get
 	options   Options
-	remote    *remote
+	remote    *remote.Map
 	local     *replica
 	source    *source
 	committer *committer
@@ -69,7 +71,7 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 		return nil, err
 	}
 	opts.Logger = opts.Logger.WithValues("namespace", namespace, "configmap", name)
-	remote := &remote{client: client, namespace: namespace, name: name, fieldManager: opts.FieldManager}
+	remote := remote.New(client, namespace, name, opts.FieldManager)
 	local := newReplica(opts.Logger)
 	source := newSource(remote, local, opts)
 	return &Store{
@@ -102,11 +104,28 @@ func (s *Store) Start(ctx context.Context) error {
 	tasks.Wait()
 	s.end()
 	s.calls.Wait()
+	s.awaitClient()
 
 	s.source.link.Close()
 	close(s.halted)
 	s.bindings.close(s.current)
 	return nil
+}
+
+// awaitClient waits for calls into the client that nobody waits for any more. Most end
+// with their ctx, at once.
+func (s *Store) awaitClient() {
+	ended := make(chan struct{})
+	go func() {
+		s.remote.Calls().Wait()
+		close(ended)
+	}()
+	timer := time.NewTimer(50 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
 }
 
 func (s *Store) begin(ctx context.Context) (context.Context, error) {
@@ -128,9 +147,13 @@ func (s *Store) begin(ctx context.Context) (context.Context, error) {
 func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
 
 // Close ends the store. Once it has returned, nothing of the store is running:
-// no request, no callback. Transactions that wait end with [ErrClosed]; one
-// whose request is in flight ends with [ErrUnknownOutcome]. Reads go on to
-// serve the last known state.
+// no request, no callback. Transactions that wait end with [ErrClosed]. One whose
+// request is in flight has two more seconds for its answer; without one it ends with
+// [ErrUnknownOutcome]. Reads go on to serve the last known state.
+//
+// Only a call into the client that does not end with its ctx, such as one that waits
+// for a credential plugin, may go on for as long as that takes; its request is not
+// sent.
 //
 // Called from inside a callback, Close does not wait for callbacks; they end
 // with the call they are in. Close may be called more than once; it returns
@@ -151,11 +174,11 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Namespace returns that of the ConfigMap.
-func (s *Store) Namespace() string { return s.remote.namespace }
+// Namespace returns the ConfigMap's namespace.
+func (s *Store) Namespace() string { return s.remote.Namespace() }
 
-// Name returns that of the ConfigMap.
-func (s *Store) Name() string { return s.remote.name }
+// Name returns the ConfigMap's name.
+func (s *Store) Name() string { return s.remote.Name() }
 
 // NeedLeaderElection tells controller-runtime that every replica of a
 // controller runs the store: each keeps its own copy of the map.
@@ -176,9 +199,9 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	case err == nil && l.synced:
 		return nil
 	case err == nil:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.namespace, s.remote.name, l.err)
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)
 	default:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.namespace, s.remote.name, err, l.obstacle())
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, l.obstacle())
 	}
 }
 

@@ -195,13 +195,13 @@ func (v *Value[T]) examine(now *Snapshot) {
 	// Loaded before the look whether now is old: what makes it so replaces them,
 	// and then its text would be decoded again.
 	current, checked := v.bound.states.Load(), v.checked.Load()
-	if v.bound.isOld(now.serial) {
+	if v.bound.isOld(now.sequence) {
 		return
 	}
 	next := finding[T]{state: state[T]{value: v.fallback}, good: true}
 	if next.text, next.present = now.Get(v.key); next.present {
-		next.fail(v.key, next.text, errEnded)               // for a codec that does not return:
-		defer func() { v.bound.settle(now.serial, next) }() // this is run all the same
+		next.fail(v.key, next.text, errEnded)                 // for a codec that does not return:
+		defer func() { v.bound.settle(now.sequence, next) }() // this is run all the same
 		if value, err := v.decode(next.text, current, checked); err != nil {
 			next.fail(v.key, next.text, err)
 		} else {
@@ -209,7 +209,7 @@ func (v *Value[T]) examine(now *Snapshot) {
 		}
 		return
 	}
-	v.bound.settle(now.serial, next)
+	v.bound.settle(now.sequence, next)
 }
 
 // decode returns what text means, without decoding it again if it is the one

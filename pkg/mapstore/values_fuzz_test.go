@@ -56,11 +56,11 @@ func FuzzValues(f *testing.F) {
 		}
 		d := newDraft(base)
 		for _, keys := range [][]string{{"new", "text"}, {"binary", "other"}} { // two transactions in one request
-			tx := d.begin()
+			tx := d.Begin()
 			for _, key := range keys {
 				tx.Set(key, want[key])
 			}
-			if err := d.add(tx); err != nil {
+			if err := d.Add(tx); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"strings"
 
-	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // verbs are the rights that a store uses: the first three to read, the others
@@ -31,24 +29,17 @@ func (s *Store) Verify(ctx context.Context) error {
 	defer done()
 	var denied []string
 	for _, verb := range verbs {
-		review, err := s.remote.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
-			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: s.remote.namespace,
-				Verb:      verb,
-				Resource:  "configmaps",
-				Name:      s.remote.name,
-			}},
-		}, metav1.CreateOptions{})
+		allowed, err := s.remote.May(ctx, verb)
 		if err != nil {
 			return fmt.Errorf("mapstore: cannot ask for the right to %s: %w", verb, err)
 		}
-		if !review.Status.Allowed {
+		if !allowed {
 			denied = append(denied, verb)
 		}
 	}
 	if len(denied) == 0 {
 		return nil
 	}
-	return fmt.Errorf("mapstore: in namespace %s: %w", s.remote.namespace, apierrors.NewForbidden(
-		corev1.Resource("configmaps"), s.remote.name, fmt.Errorf("the caller may not %s it", strings.Join(denied, ", "))))
+	return fmt.Errorf("mapstore: in namespace %s: %w", s.remote.Namespace(), apierrors.NewForbidden(
+		corev1.Resource("configmaps"), s.remote.Name(), fmt.Errorf("the caller may not %s it", strings.Join(denied, ", "))))
 }

@@ -1,0 +1,56 @@
+package ledger
+
+import (
+	"crypto/rand"
+	"slices"
+	"strings"
+)
+
+const (
+	// Annotation is the name of the ledger. It holds the ids of the last commits,
+	// newest first, with a space between two.
+	Annotation = "mapstore/commits"
+
+	// Length is how many ids a ledger keeps.
+	Length = 32
+
+	idLength     = 12 // of 5 bits each
+	authorLength = 4  // how much of an id names its author
+)
+
+// An Author is who makes commits: one store. Its name begins each of its ids.
+type Author string
+
+// NewAuthor returns an author that nobody else is.
+func NewAuthor() Author { return Author(rand.Text()[:authorLength]) }
+
+// NewID returns an id for a commit of the author's.
+func (a Author) NewID() string { return string(a) + rand.Text()[:idLength-authorLength] }
+
+func authorOf(id string) Author { return Author(id[:min(len(id), authorLength)]) }
+
+// IDs are the ids of the last commits, newest first.
+type IDs []string
+
+// Parse reads the annotation. Whatever others have written into it is just ids that
+// nobody looks for.
+func Parse(annotation string) IDs {
+	ids := strings.Fields(annotation)
+	return ids[:min(len(ids), Length)]
+}
+
+// With returns the annotation for a commit that comes after those of ids.
+func (ids IDs) With(id string) string {
+	if i := slices.IndexFunc(ids, func(old string) bool { return len(old) > idLength }); i >= 0 {
+		ids = ids[:i] // not ours: do not let it grow the object
+	}
+	return strings.Join(append([]string{id}, ids[:min(len(ids), Length-1)]...), " ")
+}
+
+// Head returns the newest id; "" if there is none.
+func (ids IDs) Head() string {
+	if len(ids) == 0 {
+		return ""
+	}
+	return ids[0]
+}

@@ -1,0 +1,78 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"k8s.io/client-go/util/flowcontrol"
+)
+
+var (
+	errThrottled = errors.New("waiting for the client's rate limit, which QPS and Burst of its rest.Config set")
+	errPreparing = errors.New("the client has not asked for a connection yet; it may wait for credentials")
+)
+
+// farewell is how long a call into the client is waited for once its ctx has ended.
+// Most return at once. A credential plugin or a resolver may not: then the call is left
+// to itself.
+const farewell = 20 * time.Millisecond
+
+// An answer is what a call into the client has returned.
+type answer[T any] struct {
+	value T
+	err   error
+}
+
+// call makes one request, whose ctx ends with it.
+func call[T any](ctx context.Context, m *Map, p Patience, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	return do(ctx, m, &tracer{m: m, patience: p, cancel: cancel}, limiter, request)
+}
+
+// do makes a request, in a goroutine of its own, so that it can be left. The tracer's
+// cancel is that of ctx.
+func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
+	answers := make(chan answer[T], 1)
+	m.calls.Go(func() {
+		var a answer[T]
+		if limiter == nil || throttle(ctx, limiter, &a.err) {
+			t.begin()
+			a.value, a.err = request(t.with(ctx))
+			t.end()
+		}
+		answers <- a
+	})
+	select {
+	case a := <-answers:
+		return a.value, t.explain(ctx, a.err)
+	case <-ctx.Done():
+	}
+	timer := time.NewTimer(farewell)
+	defer timer.Stop()
+	select {
+	case a := <-answers:
+		return a.value, t.explain(ctx, a.err)
+	case <-timer.C:
+		m.calls.Go(func() { discard((<-answers).value) })
+		var none T
+		return none, t.explain(ctx, context.Cause(ctx))
+	}
+}
+
+// throttle waits for the client's rate limit, and reports whether the request may go.
+func throttle(ctx context.Context, limiter flowcontrol.RateLimiter, err *error) bool {
+	if e := limiter.Wait(ctx); e != nil {
+		*err = fmt.Errorf("%w: %w", errThrottled, e)
+	}
+	return *err == nil
+}
+
+// discard ends what an answer has opened that nobody waits for any more.
+func discard(value any) {
+	if w, ok := value.(interface{ Stop() }); ok && w != nil {
+		w.Stop()
+	}
+}

@@ -1,0 +1,87 @@
+package remote
+
+import (
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// A Fate is what became of a request that changes something.
+type Fate int
+
+const (
+	Applied  Fate = iota
+	Conflict      // not applied: it was computed from a version that is no longer the newest
+	Unsent        // not applied: it was never sent; the next one may be
+	Withheld      // not applied: it was not to be sent
+	Declined      // not applied: the server is too busy; the next one may be
+	Rejected      // not applied: the server said no and would say so again
+	Unclear       // it may have been applied
+)
+
+// fateOf reads off an error what became of one request that was sent.
+func fateOf(err error) Fate {
+	var status apierrors.APIStatus
+	switch {
+	case err == nil:
+		return Applied
+	case neverSent(err):
+		return Unsent
+	case apierrors.IsTooManyRequests(err):
+		return Declined
+	case IsTooLarge(err):
+		return Rejected
+	case !errors.As(err, &status):
+		return Unclear
+	}
+	switch code := status.Status().Code; {
+	case code == http.StatusConflict, code == http.StatusNotFound:
+		return Conflict
+	case code >= 400 && code < 500 && code != http.StatusRequestTimeout:
+		return Rejected
+	default:
+		return Unclear
+	}
+}
+
+// isAnswer reports whether err is what a server has said.
+func isAnswer(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status)
+}
+
+// neverSent reports whether err shows that no connection was made, so that no
+// request can have been sent.
+func neverSent(err error) bool {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		return op.Op == "dial" || op.Op == "proxyconnect"
+	}
+	_, untrusted := errors.AsType[*tls.CertificateVerificationError](err)
+	return untrusted
+}
+
+// IsDenied reports whether the server knows the caller too little to serve it,
+// which waiting does not mend.
+func IsDenied(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
+}
+
+// IsTooLarge reports whether the server said that the object is over a limit,
+// which may be lower than those that we know. What etcd or its client say to
+// that comes through as a plain 500.
+func IsTooLarge(err error) bool {
+	if apierrors.IsRequestEntityTooLargeError(err) {
+		return true
+	}
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Code != http.StatusInternalServerError {
+		return false
+	}
+	message := status.Status().Message
+	return strings.Contains(message, "request is too large") || // etcd
+		strings.Contains(message, "message larger than max") // its client, or gRPC at its door
+}

@@ -1,0 +1,191 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptrace"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// A Patience bounds the silence in which a request is waited for. It does not bound
+// the time before the client asks for a connection, as in its rate limit, and leaves
+// a transfer that is under way more time.
+type Patience struct {
+	Connected time.Duration // from asking for a connection until there is one
+	Answered  time.Duration // from then on until the answer begins
+}
+
+var (
+	// Patient is who needs the answer and will not ask again by itself.
+	Patient = Patience{10 * time.Second, 10 * time.Second}
+
+	// Impatient is who asks again and again until the server can be followed. It
+	// does not wait long for a connection, so that the first attempt after a
+	// network has healed is not late because the one before still waits for an
+	// answer to what was lost.
+	Impatient = Patience{2 * time.Second, 5 * time.Second}
+
+	// forWrites is longer: a server can need many seconds for a map of many thousand
+	// keys.
+	forWrites = Patience{10 * time.Second, 20 * time.Second}
+)
+
+// transfer is how long an answer may take from its beginning to its end. At 100 kB/s
+// the largest map takes 16 seconds.
+const transfer = 2 * time.Minute
+
+var (
+	errUnreachable = errors.New("no connection to the API server")
+	errSilent      = errors.New("no answer from the API server")
+	errSlow        = errors.New("no end of the API server's answer")
+)
+
+// A tracer follows one request on its way through the transport, and ends it when
+// there is silence for too long.
+type tracer struct {
+	m         *Map
+	patience  Patience
+	cancel    context.CancelCauseFunc
+	departure *departure // nil for what only reads
+
+	mu     sync.Mutex // protects all below
+	traced bool       // the transport has asked for a connection
+	timer  *time.Timer
+}
+
+func (t *tracer) with(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) {
+			t.mu.Lock()
+			t.traced = true
+			t.mu.Unlock()
+			t.bound(t.patience.Connected, errUnreachable)
+		},
+		GotConn: func(info httptrace.GotConnInfo) {
+			t.bound(t.patience.Answered, errSilent)
+			if t.departure != nil && !t.departure.connected(t.m.traces) && info.Conn != nil {
+				info.Conn.Close() // nothing else keeps the transport from writing the request
+			}
+		},
+		GotFirstResponseByte: func() { t.bound(transfer, errSlow) },
+	})
+}
+
+// begin notes that the client has the request. Where the transport does not tell when
+// it asks for a connection, the clock starts now.
+func (t *tracer) begin() {
+	if !t.m.traces {
+		t.bound(t.patience.Answered, errSilent)
+	}
+}
+
+// bound ends the request after a time, unless it is bound anew or ends before.
+func (t *tracer) bound(limit time.Duration, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.timer = time.AfterFunc(limit, func() { t.cancel(fmt.Errorf("%w within %v", err, limit)) })
+}
+
+// end notes that the client has returned.
+func (t *tracer) end() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+}
+
+// explain adds to an error why the request was ended.
+func (t *tracer) explain(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	cause := context.Cause(ctx)
+	if errors.Is(cause, errUnreachable) || errors.Is(cause, errSilent) || errors.Is(cause, errSlow) {
+		t.m.HangUp()
+		if !errors.Is(err, cause) {
+			return fmt.Errorf("%w: %w", cause, err)
+		}
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if cause != nil && !t.traced && t.m.traces && !errors.Is(err, errThrottled) {
+		return fmt.Errorf("%w: %w", errPreparing, err)
+	}
+	return err
+}
+
+// A departure is whether a request that writes may go, and whether it has gone.
+type departure struct {
+	allow func() bool
+
+	mu          sync.Mutex // protects all below
+	sent        int        // how often it has gone
+	connections int        // how often it has had one
+	withheld    bool
+	closed      bool // its call has returned
+}
+
+// pass asks for leave to send the request.
+func (d *departure) pass() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed || d.withheld:
+	case d.allow():
+		d.sent++
+		return true
+	}
+	d.withheld = true
+	return false
+}
+
+// connected notes that the request has a connection. Where that is the moment at which
+// it is sent, it asks for leave.
+func (d *departure) connected(sending bool) bool {
+	d.mu.Lock()
+	d.connections++
+	d.mu.Unlock()
+	return !sending || d.pass()
+}
+
+// close lets the request go no more.
+func (d *departure) close() (sent, connections int, withheld bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	return d.sent, d.connections, d.withheld
+}
+
+// isTracing reports whether the client's requests go through net/http's own transport
+// and nothing in front of it that is unknown: then it can be believed that a request
+// that has got no connection was not sent.
+func isTracing(client rest.Interface) bool {
+	direct, ok := client.(*rest.RESTClient)
+	if !ok || direct == nil {
+		return false
+	}
+	transport := http.DefaultTransport
+	if direct.Client != nil && direct.Client.Transport != nil {
+		transport = direct.Client.Transport
+	}
+	for {
+		switch t := transport.(type) {
+		case *http.Transport:
+			return true
+		case interface{ WrappedRoundTripper() http.RoundTripper }:
+			transport = t.WrappedRoundTripper()
+		default:
+			return false
+		}
+	}
+}

@@ -1,0 +1,267 @@
+package mapstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/group"
+	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+)
+
+// A committer turns transactions into guarded Updates, one at a time. While one
+// request is in flight, waiting transactions gather; the next request carries them
+// all. A transaction whose attempt was not applied runs again, on a newer version.
+type committer struct {
+	remote  *remote.Map
+	source  *source
+	local   *replica
+	options Options
+	group   *group.Group[*Tx, *Snapshot]
+
+	// Used by run only.
+	turns    ledger.Turns
+	evidence ledger.Evidence
+	retry    *backoff
+
+	// For Stats.
+	requests, commits, conflicts             atomic.Uint64
+	requestTime                              atomic.Int64 // nanoseconds
+	transactions, unknown, aborted, failures atomic.Uint64
+}
+
+func newCommitter(remote *remote.Map, source *source, local *replica, options Options) *committer {
+	return &committer{
+		remote: remote, source: source, local: local, options: options,
+		group: group.New[*Tx, *Snapshot](),
+		turns: ledger.Turns{Author: ledger.NewAuthor()},
+		retry: newBackoff(options.MaxBackoff),
+	}
+}
+
+// do takes fn through to its outcome.
+func (c *committer) do(ctx context.Context, fn func(*Tx) error) (*Snapshot, error) {
+	if _, limited := ctx.Deadline(); !limited {
+		limited, cancel := context.WithTimeout(ctx, c.options.WriteTimeout)
+		defer cancel()
+		ctx = limited
+	}
+	end := group.Outcome[*Snapshot]{Own: true} // if fn panics
+	var err error
+	defer func() { c.count(end, err) }()
+	if err := ctx.Err(); err != nil {
+		end = group.Outcome[*Snapshot]{}
+		return nil, fmt.Errorf("mapstore: not applied: %w", err)
+	}
+	end = c.group.Do(ctx, fn)
+	if err = end.Err; end.Left {
+		err = c.left(end)
+	}
+	return end.Result, err
+}
+
+// left is the error of a write whose ctx has ended.
+func (c *committer) left(end group.Outcome[*Snapshot]) error {
+	what, why := errNotApplied, end.Last
+	if end.InFlight {
+		what = ErrUnknownOutcome
+	}
+	if why == nil {
+		why = c.source.link.Load().obstacle()
+	}
+	if why == nil {
+		return fmt.Errorf("%w: %w", what, end.Err)
+	}
+	return fmt.Errorf("%w: %w: %w", what, end.Err, why)
+}
+
+func (c *committer) count(end group.Outcome[*Snapshot], err error) {
+	switch {
+	case end.Own:
+		c.aborted.Add(1)
+	case err == nil:
+		c.transactions.Add(1)
+	case errors.Is(err, ErrUnknownOutcome):
+		c.unknown.Add(1)
+	default:
+		c.failures.Add(1)
+	}
+}
+
+// run commits until ctx is done.
+func (c *committer) run(ctx context.Context) {
+	defer c.close()
+	if !c.awaitSync(ctx) {
+		return
+	}
+	closing, stop := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, func() { stop(errClosedBefore) })()
+	for c.group.Wait(ctx, c.turns.Slot.Mean()/4, c.retry.next) {
+		if c.awaitTurn(ctx) != nil {
+			return
+		}
+		if wait := c.commit(closing); wait && c.retry.wait(ctx) != nil {
+			return
+		}
+	}
+}
+
+// close ends the transactions that wait, and refuses new ones.
+func (c *committer) close() { c.group.Close(errClosedBefore) }
+
+// awaitSync blocks until the copy has been synced. Until then transactions
+// wait, unless the server denies access: then they end with what it says.
+func (c *committer) awaitSync(ctx context.Context) bool {
+	for {
+		l, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
+		if err != nil || l.synced {
+			return err == nil
+		}
+		c.group.Refuse(rejection(l.err))
+		if !c.group.Wait(ctx, 0, nil) {
+			return false
+		}
+	}
+}
+
+// awaitTurn blocks until it is the store's turn to write.
+func (c *committer) awaitTurn(ctx context.Context) error {
+	for {
+		now := c.local.load()
+		wait := time.Until(now.committed.Add(c.turns.Delay(now.ledger(), rand.IntN)))
+		if wait <= 0 {
+			return nil
+		}
+		soon, cancel := context.WithTimeout(ctx, wait)
+		_, _ = c.local.current.Wait(soon, func(next *Snapshot) bool { return next.sequence != now.sequence })
+		cancel()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// commit makes one attempt for those who wait. It reports whether the next one must
+// wait for a while.
+func (c *committer) commit(ctx context.Context) (wait bool) {
+	commit := c.newCommit()
+	defer commit.end()
+	batch, attempt := c.group.Collect(ctx, commit.draft)
+	members := batch.Len()
+	if members == 0 {
+		batch.Cancel()
+		return false
+	}
+	var end ledger.Outcome
+	if draft := commit.draft; !draft.base.Exists() {
+		stop := context.AfterFunc(ctx, batch.Cancel)
+		if len(draft.data) > 0 {
+			end = c.create(attempt, draft.base)
+		} else {
+			end = c.confirmAbsent(attempt)
+		}
+		stop()
+	} else {
+		end = commit.resolve(ctx, attempt, batch)
+	}
+	c.group.Expect(members)
+	if end.Kind == ledger.Committed {
+		c.retry = newBackoff(c.options.MaxBackoff)
+	}
+	if end.Err != nil && !errors.Is(end.Err, remote.ErrWithheld) {
+		batch.Note(end.Err)
+	}
+	switch {
+	case end.Kind == ledger.Committed:
+		c.commits.Add(1)
+		if commit.committed == nil { // the ledger tells so
+			commit.committed = c.local.load()
+		}
+		batch.Finish(commit.committed, nil)
+	case end.Kind == ledger.Unknown:
+		batch.Finish(nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, end.Err))
+	case ctx.Err() != nil:
+		batch.Finish(nil, errClosedBefore)
+	case end.Kind == ledger.Refused && members == 1:
+		batch.Finish(nil, rejection(end.Err))
+	case end.Kind == ledger.Refused:
+		batch.Retry(group.Alone)
+	case end.Kind == ledger.Uncompleted:
+		batch.Retry(group.HeldBack)
+	default:
+		batch.Retry(group.Together)
+	}
+	return end.Kind == ledger.Unavailable
+}
+
+// create creates the map, so that there is a version for the draft to be based on.
+func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
+	answered := c.asking()
+	id := c.turns.Author.NewID()
+	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id)
+	answered(fate)
+	switch fate {
+	case remote.Applied:
+		now := newSnapshot(created)
+		c.evidence = ledger.EvidenceOf(now.version(), id)
+		if c.local.install(now, base.rewinds).Exists() {
+			return ledger.Outcome{Kind: ledger.Superseded}
+		}
+		// The copy is from a time that the server has yet to reach again.
+		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx)}
+	case remote.Conflict:
+		if apierrors.IsConflict(err) { // somebody else was faster
+			_ = c.source.refresh(ctx) // if this fails, the next attempt meets the conflict again
+			return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
+		}
+		return ledger.Outcome{Kind: ledger.Refused, Err: err} // there is no such namespace
+	case remote.Rejected:
+		return ledger.Outcome{Kind: ledger.Refused, Err: err}
+	default: // if it was created after all, it holds nothing yet
+		return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
+	}
+}
+
+// confirmAbsent commits that nothing changes in a map that does not exist.
+func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
+	switch err := c.source.refresh(ctx); {
+	case remote.IsDenied(err):
+		return ledger.Outcome{Kind: ledger.Refused, Err: err}
+	case err != nil:
+		return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
+	case c.local.load().Exists():
+		return ledger.Outcome{Kind: ledger.Superseded}
+	default:
+		return ledger.Outcome{Kind: ledger.Committed}
+	}
+}
+
+// asking notes that a request is sent that writes. It ends with answered, which
+// must be called, and says how long that took.
+func (c *committer) asking() (answered func(remote.Fate) time.Duration) {
+	relax, asked := c.source.expectAnswer(), time.Now()
+	c.requests.Add(1)
+	return func(fate remote.Fate) time.Duration {
+		relax()
+		took := time.Since(asked)
+		c.requestTime.Add(int64(took))
+		if fate == remote.Conflict {
+			c.conflicts.Add(1)
+		}
+		return took
+	}
+}
+
+// rejection describes a request that was rejected.
+func rejection(err error) error {
+	if remote.IsTooLarge(err) {
+		return fmt.Errorf("%w: %w", ErrTooLarge, err)
+	}
+	return fmt.Errorf("%w: %w", errNotApplied, err)
+}
