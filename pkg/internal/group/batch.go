@@ -55,7 +55,7 @@ func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R]
 			continue
 		}
 		own := err != nil
-		if !own && g.waits(c) {
+		if !own {
 			if err = draft.Add(turn); err == nil {
 				b.join(c)
 			}
@@ -80,12 +80,6 @@ func (g *Group[T, R]) giveTurn(c *call[T, R], turn T) bool {
 	if !c.gone {
 		c.inbox <- message[T, R]{turn: turn}
 	}
-	return !c.gone
-}
-
-func (g *Group[T, R]) waits(c *call[T, R]) bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	return !c.gone
 }
 

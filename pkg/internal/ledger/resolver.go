@@ -143,13 +143,12 @@ func (r *Resolver) Begin(changes bool) Action {
 // Saw takes a version that came by, and returns Continue where that changes nothing.
 func (r *Resolver) Saw(v Version) Action {
 	r.claim.witness(v)
-	if v.Sequence == 0 {
-		return Continue
+	if v.Sequence != 0 {
+		r.newest = v
 	}
-	r.newest = v
 	switch {
 	case !r.isOld():
-	case r.state == sending:
+	case r.state == sending && v.Sequence != 0:
 		r.state = overdue
 		return WaitForAnswer
 	case r.state == looking, r.state == watching && r.claim.seen != undecided:
@@ -237,6 +236,7 @@ func (r *Resolver) looked(e Event) Action {
 	case e.Kind == Elapsed:
 		return ReadNow
 	case e.Kind == Read:
+		r.claim.witness(e.Version)
 		r.newest = e.Version
 		return r.conclude()
 	case r.lost == nil:

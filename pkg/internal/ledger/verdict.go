@@ -25,7 +25,7 @@ type claim struct {
 // witness looks at a version that need not be the newest.
 func (c *claim) witness(v Version) {
 	switch {
-	case c.seen != undecided || v.Rewinds != c.base.Rewinds || c.id == "":
+	case c.seen != undecided || c.id == "":
 	case v.contains(c.id):
 		c.seen = landed
 	case v.Follows != "" && v.Follows == c.base.Revision && c.isAnother(v):
