@@ -27,7 +27,7 @@ type Map struct {
 	client          kubernetes.Interface
 	maps            typedcorev1.ConfigMapInterface
 	limiter         flowcontrol.RateLimiter // nil: none, or the client's own business
-	resends         bool                    // the client may send a write again by itself
+	resends         bool                    // the client may send a write again by itself; then it may also be a fake
 	traces          bool                    // the transport tells when it asks for a connection, and has one
 
 	calls sync.WaitGroup // into the client, those included that nobody waits for
@@ -86,6 +86,9 @@ func (m *Map) List(ctx context.Context, p Patience) (*corev1.ConfigMapList, erro
 	list, err := call(ctx, m, p, m.limiter, func(ctx context.Context) (*corev1.ConfigMapList, error) {
 		return m.maps.List(ctx, metav1.ListOptions{FieldSelector: m.selector()})
 	})
+	if err == nil && list.ResourceVersion == "" && !m.resends {
+		err = errAnother
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +167,7 @@ func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, depart func(
 		}
 		return m.maps.Update(ctx, object, metav1.UpdateOptions{FieldManager: m.manager})
 	})
-	if err == nil && !m.Is(answer) {
+	if err == nil && (!m.Is(answer) || answer.UID != object.UID) {
 		err = errAnother
 	}
 	fate := fateOf(err)
@@ -203,9 +206,10 @@ func (m *Map) selector() string {
 	return fields.OneTermEqualSelector(metav1.ObjectNameField, m.name).String()
 }
 
-// Is reports whether object is the ConfigMap.
+// Is reports whether object is the ConfigMap, at some revision: what a proxy says on
+// its own, and what a fake clientset brings besides, is not. A fake may have no revisions.
 func (m *Map) Is(object *corev1.ConfigMap) bool {
-	return object.Name == m.name && object.Namespace == m.namespace
+	return object.Name == m.name && object.Namespace == m.namespace && (object.ResourceVersion != "" || m.resends)
 }
 
 // errAnother is an answer that is not about the ConfigMap, such as a proxy's own page.
