@@ -2,6 +2,7 @@ package mapstore
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -165,7 +166,7 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 		}
 		action = m.step(event)
 		if m.task == nil && action != ledger.Report {
-			if !m.resolver.InDoubt() {
+			if m.resolver.Doubt() == nil {
 				batch.Land()
 			}
 			if closed == nil {
@@ -180,7 +181,11 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 // note takes what a task has come to, and returns it as the resolver's event.
 func (m *commit) note(attempt context.Context, f result) *ledger.Event {
 	if f.Err != nil && f.Kind != ledger.Withheld && attempt.Err() == nil {
-		m.batch.Note(f.Err)
+		why := f.Err
+		if doubt := m.resolver.Doubt(); doubt != nil && !f.Kind.IsAnswer() {
+			why = fmt.Errorf("%w: %w", doubt, why)
+		}
+		m.batch.Note(why)
 	}
 	switch f.Kind {
 	case ledger.Applied:

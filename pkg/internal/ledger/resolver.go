@@ -117,9 +117,9 @@ var (
 // became of it, before a fence is.
 const maxSendings = 3
 
-// InDoubt reports whether a request that has been sent, other than one that is under
-// way, may have been applied.
-func (r *Resolver) InDoubt() bool { return r.lost != nil }
+// Doubt returns what a request has met that may have been applied, other than one that
+// is under way; nil if there is none.
+func (r *Resolver) Doubt() error { return r.lost }
 
 // Outcome returns how the commit has ended, once an action was Report.
 func (r *Resolver) Outcome() Outcome { return r.outcome }

@@ -127,7 +127,7 @@ func (p *play) version(words []string) (v Version, evidence Evidence) {
 func (p *play) say(a Action) string {
 	if a != Report {
 		doubt := ""
-		if p.resolver.InDoubt() {
+		if p.resolver.Doubt() != nil {
 			doubt = ", in doubt"
 		}
 		return []string{"go on", "send", "send a fence", "read", "report", "wait for the answer", "wait for a version", "wait for the watch"}[a] + doubt

@@ -1,0 +1,289 @@
+package mapstore_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
+)
+
+// A no is a no: what the server has answered, and what has never left the client, is
+// known not to be applied. And the error says what was in the way.
+func TestWhatWasAnsweredIsNotOfUnknownOutcome(t *testing.T) {
+	busy := apierrors.NewTooManyRequests("busy", 0)
+	busyForNow := apierrors.NewTooManyRequests("busy", 1)
+	for name, row := range map[string]struct {
+		fault mapstoretest.Fault
+		says  func(error) bool
+	}{
+		"conflicts":                          {mapstoretest.Conflict(), apierrors.IsConflict},
+		"a busy server":                      {mapstoretest.Answer(busy), apierrors.IsTooManyRequests},
+		"a busy server that says until when": {mapstoretest.Answer(busyForNow), apierrors.IsTooManyRequests},
+		"no connection":                      {mapstoretest.Refused(), func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := mapstoretest.NewAPI(t)
+				store := api.Open(t, "settings", mapstore.Options{})
+				set(t, store, "k", "v")
+				api.Fail(row.fault, "update")
+				for i := range 20 {
+					err := store.Set(within(t, time.Duration(i+1)*499*time.Millisecond), "k", strconv.Itoa(i))
+					expectNotApplied(t, err)
+					if !row.says(err) {
+						t.Errorf("the reason is lost: %v", err)
+					}
+				}
+			})
+		})
+	}
+}
+
+// A webhook that is down, an etcd that is full: the last word of the server is in the
+// error of a write that may have been applied too.
+func TestTheReasonArrivesWithAnUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		set(t, store, "k", "v")
+		api.Fail(mapstoretest.Answer(apierrors.NewInternalError(errors.New("database space exceeded"))), "update")
+		api.Fail(mapstoretest.Refused(), "get", "list")
+		err := store.Set(within(t, 5*time.Second), "k", "w")
+		if !errors.Is(err, mapstore.ErrUnknownOutcome) || !apierrors.IsInternalError(err) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v; want an unknown outcome, why, and the ctx's error", err)
+		}
+	})
+}
+
+// A conflict is an answer, also when nothing can be read behind it.
+func TestAConflictBehindWhichReadsHangIsNotOfUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		set(t, store, "k", "v")
+		api.FailNext(1, mapstoretest.Conflict(), "update")
+		api.Fail(mapstoretest.Hang(), "get", "list", "watch")
+		expectNotApplied(t, store.Set(within(t, 5*time.Second), "k", "w"))
+	})
+}
+
+// What waits for the client's rate limit has not left.
+func TestWhatWaitsForTheRateLimitIsNotOfUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		config := api.Config()
+		config.QPS = 0 // what everybody has
+		store := start(t, config)
+		set(t, store, "k", "v")
+		held := 0
+		for range 30 {
+			if err := store.Set(within(t, 100*time.Millisecond), "k", "w"); err != nil {
+				held++
+				expectNotApplied(t, err)
+			}
+		}
+		if held == 0 {
+			t.Error("the limit has held up nothing")
+		}
+	})
+}
+
+// A version that comes while a function runs has made its request void before it is
+// sent; so it is not sent, and its answer cannot be lost.
+func TestARequestThatIsVoidIsNotSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		set(t, store, "n", "1")
+		updates := api.Fail(mapstoretest.Slow(time.Millisecond), "update")
+		runs := 0
+		if _, err := store.Update(t.Context(), func(tx *mapstore.Tx) error {
+			if runs++; runs == 1 {
+				api.ConfigMap("default", "settings").Put(map[string]string{"n": "10"})
+				synctest.Wait()
+			}
+			return increment(tx)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := store.Get("n"); n != "11" || runs != 2 || updates.Met() != 1 {
+			t.Errorf("n = %s after %d runs and %d requests", n, runs, updates.Met())
+		}
+	})
+}
+
+// Close waits for the answers that are on their way.
+func TestCloseWaitsForTheAnswerOfWhatIsInFlight(t *testing.T) {
+	for name, row := range map[string]struct {
+		delay   time.Duration
+		applied bool
+	}{
+		"an answer in time":  {time.Second, true},
+		"an answer too late": {time.Minute, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := mapstoretest.NewAPI(t)
+				store := api.Open(t, "settings", mapstore.Options{})
+				set(t, store, "k", "v")
+				api.Fail(mapstoretest.Slow(row.delay), "update")
+				outcomes := make(chan error, 2)
+				for _, key := range []string{"sent", "queued"} {
+					go func() { outcomes <- store.Set(t.Context(), key, "v") }()
+					synctest.Wait()
+				}
+				began := time.Now()
+				store.Close()
+				if waited := time.Since(began); waited > 2100*time.Millisecond {
+					t.Errorf("Close has taken %v", waited)
+				}
+				sent, queued := <-outcomes, <-outcomes
+				if errors.Is(sent, mapstore.ErrClosed) && sent != nil && !errors.Is(sent, mapstore.ErrUnknownOutcome) {
+					sent, queued = queued, sent
+				}
+				if (sent == nil) != row.applied || sent != nil && !errors.Is(sent, mapstore.ErrUnknownOutcome) {
+					t.Errorf("what was in flight: %v", sent)
+				}
+				if !errors.Is(queued, mapstore.ErrClosed) || errors.Is(queued, mapstore.ErrUnknownOutcome) {
+					t.Errorf("what was queued: %v", queued)
+				}
+			})
+		})
+	}
+}
+
+// Three of ten answers are lost, and then all is well: everybody goes on, however busy
+// the others are.
+func TestALossyMomentStarvesNobody(t *testing.T) {
+	for seed := range uint64(5) {
+		synctest.Test(t, func(t *testing.T) {
+			api := mapstoretest.NewAPI(t)
+			random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // to be repeated
+			healthy := time.Now().Add(4 * time.Second)
+			store := startOn(t, api, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+				if r.Method != http.MethodPut {
+					return next.RoundTrip(r)
+				}
+				time.Sleep(5 * time.Millisecond)
+				response, err := next.RoundTrip(r)
+				if err == nil && time.Now().Before(healthy) && random.IntN(10) < 3 {
+					response.Body.Close()
+					return nil, io.ErrUnexpectedEOF
+				}
+				return response, err
+			})
+			set(t, store, "n", "0")
+			ended := healthy.Add(2 * time.Second)
+			var writers sync.WaitGroup
+			var longest, acknowledged atomic.Int64
+			for range 8 {
+				writers.Go(func() {
+					for time.Now().Before(ended) {
+						began := time.Now()
+						if _, err := store.Update(t.Context(), increment); err != nil {
+							t.Error(err)
+							return
+						}
+						acknowledged.Add(1)
+						if began.Before(healthy) {
+							began = healthy
+						}
+						longest.Store(max(longest.Load(), int64(time.Since(began))))
+					}
+				})
+			}
+			writers.Wait()
+			if n := api.ConfigMap("default", "settings").Values()["n"]; n != strconv.FormatInt(acknowledged.Load(), 10) {
+				t.Errorf("seed %d: n = %s after %d increments", seed, n, acknowledged.Load())
+			}
+			if waited := time.Duration(longest.Load()); waited > time.Second {
+				t.Errorf("seed %d: somebody has waited for %v since all is well", seed, waited)
+			}
+		})
+	}
+}
+
+// A policy takes the ledger off each commit, or puts the one before back. What is lost
+// then cannot be found out; nothing is applied twice.
+func TestAPolicyThatChangesTheLedgerDoublesNothing(t *testing.T) {
+	for name, policy := range map[string]func(sent, before map[string]string){
+		"strips it":   func(sent, _ map[string]string) { delete(sent, "mapstore/commits") },
+		"restores it": func(sent, before map[string]string) { sent["mapstore/commits"] = before["mapstore/commits"] },
+	} {
+		for _, foreign := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					api := mapstoretest.NewAPI(t)
+					settings := api.ConfigMap("default", "settings")
+					settings.Put(map[string]string{"n": "0"})
+					var lose atomic.Int32
+					config := api.Config()
+					config.ContentType = "application/json"
+					config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+						return roundTripper(func(r *http.Request) (*http.Response, error) {
+							if r.Method != http.MethodPut {
+								return next.RoundTrip(r)
+							}
+							var object corev1.ConfigMap
+							if err := json.NewDecoder(r.Body).Decode(&object); err != nil {
+								return nil, err
+							}
+							before := settings.Get()
+							policy(object.Annotations, before.Annotations)
+							body, err := json.Marshal(object)
+							if err != nil {
+								return nil, err
+							}
+							r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+							response, err := next.RoundTrip(r)
+							if err == nil && lose.Add(-1) == 0 {
+								response.Body.Close()
+								if foreign {
+									settings.Put(map[string]string{"n": "5"})
+								}
+								return nil, io.ErrUnexpectedEOF
+							}
+							return response, err
+						})
+					})
+					store := start(t, config)
+					lose.Store(3)
+					acknowledged, unknown := 0, 0
+					for range 6 {
+						switch _, err := store.Update(within(t, 10*time.Second), increment); {
+						case err == nil:
+							acknowledged++
+						case errors.Is(err, mapstore.ErrUnknownOutcome):
+							unknown++
+						default:
+							t.Error(err)
+						}
+					}
+					want := acknowledged + unknown
+					if foreign { // which has set it to five, and counts from there
+						want = 5 + 3
+					}
+					if n := settings.Values()["n"]; unknown != 1 || n != strconv.Itoa(want) {
+						t.Errorf("n = %s after %d increments and %d of unknown outcome", n, acknowledged, unknown)
+					}
+				})
+			})
+		}
+	}
+}
