@@ -180,10 +180,11 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	switch {
 	case end.Kind == ledger.Committed:
 		c.commits.Add(1)
-		if commit.committed == nil { // the ledger tells so
-			commit.committed = c.local.load()
+		now := commit.acknowledged
+		if now == nil {
+			now = c.local.load()
 		}
-		batch.Finish(commit.committed, nil)
+		batch.Finish(now, nil)
 	case end.Kind == ledger.Unknown:
 		batch.Finish(nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, end.Err))
 	case ctx.Err() != nil:

@@ -17,33 +17,19 @@ import (
 // decides: this is the resolver's I/O and clock.
 type commit struct {
 	*committer
-	draft     *draft
-	id        string // in the ledger, if anything changes
-	object    *corev1.ConfigMap
-	batch     *group.Batch[*Tx, *Snapshot]
-	task      *task     // that is under way; nil if there is none
-	denied    time.Time // since when reads have been denied
-	committed *Snapshot // contains the commit, if it was acknowledged
-	forget    func()    // ends the observation of the replica
+	draft        *draft
+	id           string // in the ledger, if anything changes
+	object       *corev1.ConfigMap
+	batch        *group.Batch[*Tx, *Snapshot]
+	task         *task     // that is under way; nil if there is none
+	denied       time.Time // since when reads have been denied
+	acknowledged *Snapshot // contains the commit; nil if only the ledger tells that it was applied
+	forget       func()    // ends the observation of the replica
 
 	mu       sync.Mutex // protects all below
 	resolver *ledger.Resolver
 	next     ledger.Action // what a version that came by has led to; Continue if to nothing
 	news     chan struct{} // holds one token when next is set
-}
-
-// A task is a request or a read that is under way.
-type task struct {
-	cancel context.CancelFunc
-	done   chan result
-	left   bool // protected by the commit's mutex: nobody waits for it any more
-}
-
-// A result is what a task has come to.
-type result struct {
-	ledger.Event
-	took    time.Duration
-	applied *Snapshot // of a request that was
 }
 
 const (
@@ -112,9 +98,8 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 	action := m.resolver.Begin(changes)
 	m.mu.Unlock()
 
-	closed := closing.Done()
 	var timer <-chan time.Time
-	for {
+	for closed := closing.Done(); ; {
 		switch action {
 		case ledger.Report:
 			return m.resolver.Outcome()
@@ -143,18 +128,15 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 		}
 		var event *ledger.Event
 		select {
-		case f := <-done:
+		case r := <-done:
 			m.leave()
 			timer = nil
-			event = m.note(attempt, f)
+			event = m.note(attempt, r)
 		case <-timer:
-			event = &ledger.Event{Kind: ledger.Elapsed}
 			timer = nil
-			if m.leave() && !batch.InFlight() { // it waits in the client, and would be void
-				event = &ledger.Event{Kind: ledger.Withheld, Err: remote.ErrWithheld}
-			}
+			event = m.elapsed()
+		case <-m.news:
 		case <-ended:
-			event = &ledger.Event{Kind: ledger.Ended, Err: context.Cause(attempt)}
 		case <-closed:
 			closed = nil
 			if m.task != nil && batch.InFlight() {
@@ -162,118 +144,61 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 			} else {
 				batch.Cancel()
 			}
-		case <-m.news:
 		}
 		action = m.step(event)
-		if m.task == nil && action != ledger.Report {
-			if m.resolver.Doubt() == nil {
-				batch.Land()
-			}
-			if closed == nil {
-				action = m.step(&ledger.Event{Kind: ledger.Ended, Err: ErrClosed})
-			} else if attempt.Err() != nil {
-				action = m.step(&ledger.Event{Kind: ledger.Ended, Err: context.Cause(attempt)})
-			}
+		if m.task != nil || action == ledger.Report {
+			continue
+		}
+		if m.resolver.Doubt() == nil {
+			batch.Land()
+		}
+		if closed == nil {
+			action = m.step(&ledger.Event{Kind: ledger.Ended, Err: ErrClosed})
+		} else if attempt.Err() != nil {
+			action = m.step(&ledger.Event{Kind: ledger.Ended, Err: context.Cause(attempt)})
 		}
 	}
 }
 
+// elapsed is the event when the time of a wait is over. A request that still waits in
+// the client is void by then.
+func (m *commit) elapsed() *ledger.Event {
+	if m.leave() && !m.batch.InFlight() {
+		return &ledger.Event{Kind: ledger.Withheld, Err: remote.ErrWithheld}
+	}
+	return &ledger.Event{Kind: ledger.Elapsed}
+}
+
 // note takes what a task has come to, and returns it as the resolver's event.
-func (m *commit) note(attempt context.Context, f result) *ledger.Event {
-	if f.Err != nil && f.Kind != ledger.Withheld && attempt.Err() == nil {
-		why := f.Err
-		if doubt := m.resolver.Doubt(); doubt != nil && !f.Kind.IsAnswer() {
+func (m *commit) note(attempt context.Context, r result) *ledger.Event {
+	if r.Err != nil && r.Kind != ledger.Withheld && attempt.Err() == nil {
+		why := r.Err
+		if doubt := m.resolver.Doubt(); doubt != nil && !r.Kind.IsAnswer() {
 			why = fmt.Errorf("%w: %w", doubt, why)
 		}
 		m.batch.Note(why)
 	}
-	switch f.Kind {
+	switch r.Kind {
 	case ledger.Applied:
-		m.committed = f.applied
-		m.turns.Slot.Observe(f.took)
+		m.turns.Slot.Observe(r.took)
+		r.Version = r.applied.version()
+		r.Version.Rewinds = m.local.install(r.applied, m.draft.base.rewinds).rewinds
+		if r.Version.Rewinds == m.draft.base.rewinds {
+			m.acknowledged = r.applied
+		}
 	case ledger.Conflict:
-		m.turns.Slot.Observe(f.took)
+		m.turns.Slot.Observe(r.took)
 	case ledger.ReadFailed:
 		switch {
-		case !remote.IsDenied(f.Err):
+		case !remote.IsDenied(r.Err):
 			m.denied = time.Time{}
 		case m.denied.IsZero():
 			m.denied = time.Now()
 		case time.Since(m.denied) > denialGrace:
-			f.Kind = ledger.ReadDenied
+			r.Kind = ledger.ReadDenied
 		}
 	}
-	return &f.Event
-}
-
-// begin begins a task in place of the one that is under way.
-func (m *commit) begin(ctx context.Context, run func(context.Context, *task) result) {
-	m.leave()
-	ctx, cancel := context.WithCancel(ctx)
-	t := &task{cancel: cancel, done: make(chan result, 1)}
-	m.task = t
-	go func() { t.done <- run(ctx, t) }()
-}
-
-// leave ends the task that is under way, and reports whether there is one. What it
-// comes to does not count any more.
-func (m *commit) leave() bool {
-	if m.task == nil {
-		return false
-	}
-	m.mu.Lock()
-	m.task.left = true
-	m.mu.Unlock()
-	m.task.cancel()
-	m.task = nil
-	return true
-}
-
-// mayDepart reports whether the task's request may be sent now.
-func (m *commit) mayDepart(t *task, changes bool) bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if t.left {
-		return false
-	}
-	return !changes || m.batch.Depart() // what changes nothing cannot be applied
-}
-
-// sending returns the task that sends the request once.
-func (m *commit) sending(changes bool) func(context.Context, *task) result {
-	object, base := m.object, m.draft.base
-	return func(ctx context.Context, t *task) result {
-		answered := m.asking()
-		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.mayDepart(t, changes) })
-		f := result{Event: ledger.Event{Err: err}, took: answered(fate)}
-		switch fate {
-		case remote.Applied:
-			f.applied = newSnapshot(answer)
-			f.Kind, f.Version = ledger.Applied, f.applied.version()
-			f.Version.Rewinds = m.local.install(f.applied, base.rewinds).rewinds
-		case remote.Conflict:
-			f.Kind = ledger.Conflict
-		case remote.Declined:
-			f.Kind = ledger.Declined
-		case remote.Rejected:
-			f.Kind = ledger.Rejected
-		case remote.Unsent:
-			f.Kind = ledger.Unsent
-		case remote.Withheld:
-			f.Kind = ledger.Withheld
-		default:
-			f.Kind = ledger.Lost
-		}
-		return f
-	}
-}
-
-// read is the task that brings the copy up to date.
-func (m *commit) read(ctx context.Context, _ *task) result {
-	if err := m.source.refresh(ctx); err != nil {
-		return result{Event: ledger.Event{Kind: ledger.ReadFailed, Err: err}}
-	}
-	return result{Event: ledger.Event{Kind: ledger.Read, Version: m.local.load().version()}}
+	return &r.Event
 }
 
 // sign adds a commit's id to the ledger of the object that is sent.
