@@ -150,7 +150,7 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 			continue
 		}
 		if m.resolver.Doubt() == nil {
-			batch.Land()
+			batch.ClearInFlight()
 		}
 		if closed == nil {
 			action = m.step(&ledger.Event{Kind: ledger.Ended, Err: ErrClosed})

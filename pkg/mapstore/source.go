@@ -181,7 +181,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	// A watch that brings nothing, not even a bookmark, may have lost its server
 	// without a sign. Opening the next one asks the server, in time before the
 	// copy counts as stale.
-	opened := &stream{Interface: w, idle: time.AfterFunc(src.patience(), w.Stop), ended: src.disconnected}
+	opened := &stream{Interface: w, idle: time.AfterFunc(src.maxSilence(), w.Stop), ended: src.disconnected}
 	src.open.Store(opened)
 	if src.local.load().rewinds != src.rewinds { // since the list, when there was nothing to reopen
 		opened.Interface.Stop()
@@ -197,15 +197,15 @@ func (src *source) reopen() {
 	}
 }
 
-// patience is how long a watch may bring nothing. The reflector takes a watch
+// maxSilence is how long a watch may bring nothing. The reflector takes a watch
 // that brought nothing and ended within its first second for a failure.
-func (src *source) patience() time.Duration {
+func (src *source) maxSilence() time.Duration {
 	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
 }
 
-// answerPatience is how long a write may wait for its answer while the watch is
+// slowAnswer is how long a write may wait for its answer while the watch is
 // silent too, before that makes the watch suspect.
-const answerPatience = 2 * time.Second
+const slowAnswer = 2 * time.Second
 
 // expectAnswer says that a request is sent that writes. When neither its answer
 // nor anything else comes from the server, the watch is opened anew, which asks
@@ -213,7 +213,7 @@ const answerPatience = 2 * time.Second
 // notice within seconds that a server hangs, where there is somebody who writes.
 func (src *source) expectAnswer() (answered func()) {
 	asked := time.Now()
-	suspicion := time.AfterFunc(answerPatience, func() {
+	suspicion := time.AfterFunc(slowAnswer, func() {
 		if contact := src.contact.Load(); contact != nil && contact.Before(asked) {
 			src.reopen()
 		}
@@ -290,7 +290,7 @@ func (k *sink) frame(object any) *corev1.ConfigMap {
 	src := (*source)(k)
 	src.heard()
 	if w := src.open.Load(); w != nil {
-		w.idle.Reset(src.patience())
+		w.idle.Reset(src.maxSilence())
 	}
 	cm, _ := object.(*corev1.ConfigMap)
 	if cm == nil || !src.remote.Is(cm) {

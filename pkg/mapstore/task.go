@@ -45,14 +45,14 @@ func (m *commit) leave() bool {
 	return true
 }
 
-// mayDepart reports whether the task's request may be sent now.
-func (m *commit) mayDepart(t *task, changes bool) bool {
+// maySend reports whether the task's request may be sent now.
+func (m *commit) maySend(t *task, changes bool) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if t.left {
 		return false
 	}
-	return !changes || m.batch.Depart() // what changes nothing cannot be applied
+	return !changes || m.batch.SetInFlight() // what changes nothing cannot be applied
 }
 
 // eventOf is what the fate of a request is to the resolver.
@@ -71,7 +71,7 @@ func (m *commit) sending(changes bool) func(context.Context, *task) result {
 	object := m.object
 	return func(ctx context.Context, t *task) result {
 		answered := m.asking()
-		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.mayDepart(t, changes) })
+		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) })
 		r := result{Event: ledger.Event{Kind: eventOf[fate], Err: err}, took: answered(fate)}
 		if fate == remote.Applied {
 			r.applied = newSnapshot(answer)

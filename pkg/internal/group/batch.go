@@ -41,8 +41,8 @@ func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R]
 	b := &Batch[T, R]{group: g, cancel: cancel}
 	var again []*call[T, R]
 	for _, c := range g.take() {
-		turn := draft.Begin()
-		if !g.giveTurn(c, turn) {
+		input := draft.Begin()
+		if !g.offer(c, input) {
 			continue
 		}
 		var err error
@@ -56,7 +56,7 @@ func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R]
 		}
 		own := err != nil
 		if !own {
-			if err = draft.Add(turn); err == nil {
+			if err = draft.Add(input); err == nil {
 				b.join(c)
 			}
 		}
@@ -72,13 +72,13 @@ func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R]
 	return b, attempt
 }
 
-// giveTurn lets c run, unless its caller has left. Both happen under the lock, so
-// that a caller who leaves later finds its turn waiting.
-func (g *Group[T, R]) giveTurn(c *call[T, R], turn T) bool {
+// offer lets c run, unless its caller has left. Both happen under the lock, so
+// that a caller who leaves later finds it waiting.
+func (g *Group[T, R]) offer(c *call[T, R], input T) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !c.gone {
-		c.inbox <- message[T, R]{turn: turn}
+		c.inbox <- message[T, R]{input: input}
 	}
 	return !c.gone
 }
@@ -94,7 +94,7 @@ func (b *Batch[T, R]) join(c *call[T, R]) {
 	}
 }
 
-// take removes those from the queue whose turn it is: all of them, but for those
+// take removes those from the queue who are next: all of them, but for those
 // who are held back and those who must be alone.
 func (g *Group[T, R]) take() []*call[T, R] {
 	g.mu.Lock()
@@ -132,10 +132,10 @@ func (b *Batch[T, R]) Len() int {
 	return len(b.members)
 }
 
-// Depart notes that a request which carries the batch is about to be in flight. It
+// SetInFlight notes that a request which carries the batch is about to be in flight. It
 // reports false, and the request must not go, if somebody has left who was told
 // that nothing was done.
-func (b *Batch[T, R]) Depart() bool {
+func (b *Batch[T, R]) SetInFlight() bool {
 	b.group.mu.Lock()
 	defer b.group.mu.Unlock()
 	b.inFlight = !b.void
@@ -152,9 +152,9 @@ func (b *Batch[T, R]) InFlight() bool {
 // Cancel ends the attempt.
 func (b *Batch[T, R]) Cancel() { b.cancel() }
 
-// Land notes that no request is in flight that carries the batch, and that none
+// ClearInFlight notes that no request is in flight that carries the batch, and that none
 // has been applied.
-func (b *Batch[T, R]) Land() {
+func (b *Batch[T, R]) ClearInFlight() {
 	b.group.mu.Lock()
 	defer b.group.mu.Unlock()
 	b.inFlight = false

@@ -19,10 +19,10 @@ type call[T, R any] struct {
 	last     error        // what its last attempt met
 }
 
-// A message is a turn or the end.
+// A message is what to run the function on, or the end.
 type message[T, R any] struct {
-	turn T // run fn on this
-	end  *Outcome[R]
+	input T // run fn on this
+	end   *Outcome[R]
 }
 
 // errGone is what the driver gets in place of fn's result when fn did not return:
@@ -31,14 +31,14 @@ var errGone = errors.New("group: the caller is gone")
 
 func newCall[T, R any](fn func(T) error) *call[T, R] {
 	// Each channel has room for all that can be under way, so that neither side
-	// can hold up the other: when the group closes, the end may follow a turn.
+	// can hold up the other: when the group closes, the end may follow an input.
 	return &call[T, R]{fn: fn, inbox: make(chan message[T, R], 2), ran: make(chan error, 1)}
 }
 
-func (c *call[T, R]) run(turn T) {
+func (c *call[T, R]) run(input T) {
 	err := errGone // unless fn returns
 	defer func() { c.ran <- err }()
-	err = c.fn(turn)
+	err = c.fn(input)
 }
 
 func (c *call[T, R]) end(o Outcome[R]) { c.inbox <- message[T, R]{end: &o} }

@@ -17,8 +17,9 @@
 //
 // A caller whose ctx ends leaves at once, also while its function's outcome is
 // being committed. Whether a request that carries it may be in flight is what
-// [Batch.Depart] and [Batch.Land] say, and nothing else: who leaves before Depart is
-// told that nothing was done, and then Depart does not let the request go.
+// [Batch.SetInFlight] and [Batch.ClearInFlight] say, and nothing else. Who leaves
+// before is told that nothing was done, and then SetInFlight does not let the request
+// go.
 //
 // # Order
 //

@@ -55,7 +55,7 @@ func (g *Group[T, R]) Do(ctx context.Context, fn func(T) error) Outcome[R] {
 			if m.end != nil {
 				return *m.end
 			}
-			c.run(m.turn)
+			c.run(m.input)
 		case <-ctx.Done():
 			return g.leave(c, ctx.Err())
 		}

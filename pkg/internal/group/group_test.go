@@ -59,7 +59,7 @@ func (d *driver) run(ctx context.Context) {
 		if n == 0 {
 			continue
 		}
-		if !batch.Depart() {
+		if !batch.SetInFlight() {
 			batch.Retry(Together)
 			continue
 		}
@@ -70,7 +70,7 @@ func (d *driver) run(ctx context.Context) {
 				batch.Finish(0, errRefused)
 				continue
 			}
-			batch.Land()
+			batch.ClearInFlight()
 			batch.Note(errRefused)
 			batch.Retry(mark)
 			continue
@@ -311,7 +311,7 @@ func TestWhoLeavesDuringANeighboursFunctionGetsNoTurn(t *testing.T) {
 func TestWhoLeavesAtItsTurnGivesItBack(t *testing.T) {
 	g := New[*tally, int]()
 	c := newCall[*tally, int](adds(1))
-	if err := g.enqueue(c); err != nil || !g.giveTurn(c, &tally{}) {
+	if err := g.enqueue(c); err != nil || !g.offer(c, &tally{}) {
 		t.Fatal("no turn")
 	}
 	g.leave(c, context.Canceled)
@@ -320,7 +320,7 @@ func TestWhoLeavesAtItsTurnGivesItBack(t *testing.T) {
 	}
 }
 
-// In flight is what Depart and Land say.
+// In flight is what SetInFlight and ClearInFlight say.
 func TestInFlightIsBetweenDepartAndLand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New[*tally, int]()
@@ -338,27 +338,27 @@ func TestInFlightIsBetweenDepartAndLand(t *testing.T) {
 		}
 
 		cancels, batch, attempt := collect(2)
-		batch.Depart()
+		batch.SetInFlight()
 		cancels[0]()
 		if o := <-outcomes; !o.InFlight {
-			t.Errorf("after Depart: %+v", o)
+			t.Errorf("after SetInFlight: %+v", o)
 		}
-		if attempt.Err() != nil || !batch.Depart() {
+		if attempt.Err() != nil || !batch.SetInFlight() {
 			t.Error("the other one, who waits, is given up")
 		}
-		batch.Land()
+		batch.ClearInFlight()
 		batch.Note(errRefused)
 		cancels[1]()
 		if o := <-outcomes; o.InFlight || !errors.Is(o.Last, errRefused) {
-			t.Errorf("after Land: %+v", o)
+			t.Errorf("after ClearInFlight: %+v", o)
 		}
-		if attempt.Err() == nil || batch.Depart() {
+		if attempt.Err() == nil || batch.SetInFlight() {
 			t.Error("a request may go whose caller was told that nothing was done")
 		}
 		batch.Retry(Together)
 
 		cancels, batch, attempt = collect(1)
-		batch.Depart()
+		batch.SetInFlight()
 		cancels[0]()
 		if o := <-outcomes; !o.InFlight || attempt.Err() == nil {
 			t.Errorf("%+v, and the attempt goes on though nobody waits: %v", o, attempt.Err())

@@ -36,11 +36,11 @@ func FuzzIDs(f *testing.F) {
 // However many commits of others came, up to the ledger's length, one's own is found.
 func TestACommitIsFoundBelowThirtyOneOthers(t *testing.T) {
 	base := Version{Sequence: 1, Revision: "1"}
-	c := claim{id: NewAuthor().NewID(), base: base}
+	c := commit{id: NewAuthor().NewID(), base: base}
 	now := Version{Sequence: 2, Revision: "2", IDs: Parse(base.IDs.With(c.id))}
 	for i := range Length + 1 {
 		c.seen = undecided
-		c.witness(now)
+		c.observe(now)
 		if want := i < Length; (c.verdict(now) == landed) != want {
 			t.Fatalf("after %d others: verdict %v", i, c.verdict(now))
 		}

@@ -14,7 +14,7 @@ import (
 // [Resolver.Begin], and then [Resolver.Step] with what the last [Action] has come to,
 // until the action is [Report].
 type Resolver struct {
-	claim  claim
+	commit commit
 	state  state
 	newest Version // that was seen or read
 
@@ -39,7 +39,7 @@ const (
 
 // NewResolver returns the resolver of a commit on base. The id is the commit's own.
 func NewResolver(base Version, id string, evidence Evidence) *Resolver {
-	return &Resolver{claim: claim{id: id, base: base, evidence: evidence}, newest: base}
+	return &Resolver{commit: commit{id: id, base: base, evidence: evidence}, newest: base}
 }
 
 // An Event is what an [Action] has come to.
@@ -125,14 +125,14 @@ func (r *Resolver) Doubt() error { return r.lost }
 func (r *Resolver) Outcome() Outcome { return r.outcome }
 
 // Evidence returns what is known after the commit of whether ids arrive.
-func (r *Resolver) Evidence() Evidence { return r.claim.evidence }
+func (r *Resolver) Evidence() Evidence { return r.commit.evidence }
 
 // Begin returns the first action. A request that changes nothing has no id in it, and
 // serves to confirm that base is the newest version. What is known to be void is not
 // sent.
 func (r *Resolver) Begin(changes bool) Action {
 	if !changes {
-		r.claim.id = ""
+		r.commit.id = ""
 	}
 	if r.isOld() {
 		return r.report(Superseded, errSuperseded)
@@ -142,7 +142,7 @@ func (r *Resolver) Begin(changes bool) Action {
 
 // Saw takes a version that came by, and returns Continue where that changes nothing.
 func (r *Resolver) Saw(v Version) Action {
-	r.claim.witness(v)
+	r.commit.observe(v)
 	if v.Sequence != 0 {
 		r.newest = v
 	}
@@ -151,7 +151,7 @@ func (r *Resolver) Saw(v Version) Action {
 	case r.state == sending && v.Sequence != 0:
 		r.state = overdue
 		return WaitForAnswer
-	case r.state == looking, r.state == watching && r.claim.seen != undecided:
+	case r.state == looking, r.state == watching && r.commit.seen != undecided:
 		return r.conclude()
 	}
 	return Continue
@@ -177,7 +177,7 @@ func (r *Resolver) Step(e Event) Action {
 }
 
 // isOld reports whether base is no longer the newest version.
-func (r *Resolver) isOld() bool { return r.newest.Sequence != r.claim.base.Sequence }
+func (r *Resolver) isOld() bool { return r.newest.Sequence != r.commit.base.Sequence }
 
 func (r *Resolver) send() Action {
 	r.state = sending
@@ -199,26 +199,26 @@ func (r *Resolver) answered(e Event) Action {
 	switch {
 	case e.Kind == Elapsed:
 		e = Event{Kind: Lost, Err: errNoAnswer}
-	case e.Kind == Applied && e.Version.Rewinds != r.claim.base.Rewinds:
+	case e.Kind == Applied && e.Version.Rewinds != r.commit.base.Rewinds:
 		e = Event{Kind: Lost, Err: ErrBackInTime}
 	case e.Kind == Applied && r.fenced: // so the request never will be
 		return r.report(Uncompleted, r.lost)
 	case e.Kind == Applied:
-		if r.claim.id != "" {
-			r.claim.evidence = EvidenceOf(e.Version, r.claim.id)
+		if r.commit.id != "" {
+			r.commit.evidence = EvidenceOf(e.Version, r.commit.id)
 		}
 		return r.report(Committed, nil)
 	}
 	r.answer = e
 	switch {
-	case e.Kind == Lost && r.claim.id != "":
+	case e.Kind == Lost && r.commit.id != "":
 		r.lost = e.Err
 	case r.lost != nil, e.Kind == Conflict:
 	case e.Kind == Rejected:
 		return r.report(Refused, e.Err)
 	case e.Kind == Withheld:
 		return r.report(Superseded, e.Err)
-	case e.Kind == Unsent, r.claim.id == "":
+	case e.Kind == Unsent, r.commit.id == "":
 		return r.report(Unavailable, e.Err)
 	}
 	// Even a request that was declined or met a conflict is looked for: the answer may
@@ -236,7 +236,7 @@ func (r *Resolver) looked(e Event) Action {
 	case e.Kind == Elapsed:
 		return ReadNow
 	case e.Kind == Read:
-		r.claim.witness(e.Version)
+		r.commit.observe(e.Version)
 		r.newest = e.Version
 		return r.conclude()
 	case r.lost == nil:
@@ -250,9 +250,9 @@ func (r *Resolver) looked(e Event) Action {
 
 // conclude draws what there is to draw from the newest version.
 func (r *Resolver) conclude() Action {
-	switch verdict := r.claim.verdict(r.newest); {
+	switch verdict := r.commit.verdict(r.newest); {
 	case verdict == landed:
-		r.claim.evidence = Arriving
+		r.commit.evidence = Arriving
 		return r.report(Committed, nil)
 	case verdict == undecided && r.lost == nil: // it has been answered, so it will not land
 		return r.report(Unavailable, r.answer.Err)
@@ -260,7 +260,7 @@ func (r *Resolver) conclude() Action {
 		return r.report(Superseded, r.answer.Err)
 	case verdict == missed:
 		return r.report(Superseded, r.lost)
-	case verdict == unknowable && !r.patient && r.newest.Resets == r.claim.base.Resets:
+	case verdict == unknowable && !r.patient && r.newest.Resets == r.commit.base.Resets:
 		r.state = watching
 		return WaitForWatch
 	case verdict == unknowable, r.answer.Kind == Rejected:

@@ -14,16 +14,16 @@ const (
 
 func (v Version) contains(id string) bool { return slices.Contains(v.IDs, id) }
 
-// A claim is a commit of which it has to be found out what became.
-type claim struct {
+// A commit is one of which it has to be found out what became.
+type commit struct {
 	id       string
 	base     Version
 	evidence Evidence
 	seen     verdict // what the versions that came by have shown
 }
 
-// witness looks at a version that need not be the newest.
-func (c *claim) witness(v Version) {
+// observe looks at a version that need not be the newest.
+func (c *commit) observe(v Version) {
 	switch {
 	case c.seen != undecided || c.id == "":
 	case v.contains(c.id):
@@ -35,7 +35,7 @@ func (c *claim) witness(v Version) {
 
 // isAnother reports whether the version that came directly after the base is surely
 // not the commit itself, changed on its way.
-func (c *claim) isAnother(v Version) bool {
+func (c *commit) isAnother(v Version) bool {
 	switch head := v.IDs.Head(); {
 	case v.Absent:
 		return true
@@ -49,8 +49,8 @@ func (c *claim) isAnother(v Version) bool {
 }
 
 // verdict tells what became of the commit, now being a version that was current at
-// some time after it was sent, and that was shown to witness before.
-func (c *claim) verdict(now Version) verdict {
+// some time after it was sent, and that was shown to observe before.
+func (c *commit) verdict(now Version) verdict {
 	switch {
 	case now.Sequence == c.base.Sequence:
 		return undecided

@@ -148,20 +148,20 @@ func (m *Map) Create(ctx context.Context, annotation, value string) (*corev1.Con
 	return created, fateOf(err), err
 }
 
-// ErrWithheld is what [Map.Update] returns when depart has returned false.
+// ErrWithheld is what [Map.Update] returns when beforeSend has returned false.
 var ErrWithheld = errors.New("remote: the request was withheld")
 
 // Update sends object, which must carry the resource version that it was computed
-// from. It calls depart when the request is about to be sent, which is not when the
+// from. It calls beforeSend when the request is about to be sent, which is not when the
 // client gets it: before that it waits for a rate limit, credentials, a proxy and a
-// connection. When depart returns false, the request is not sent. Without a call of
-// depart, none was. Depart may be called several times, from other goroutines, until
+// connection. When beforeSend returns false, the request is not sent. Without a call of
+// beforeSend, none was. BeforeSend may be called several times, from other goroutines, until
 // Update returns.
-func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, depart func() bool) (*corev1.ConfigMap, Fate, error) {
+func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend func() bool) (*corev1.ConfigMap, Fate, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := &departure{allow: depart}
-	answer, err := do(ctx, m, &tracer{m: m, patience: forWrites, cancel: cancel, departure: d}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+	d := &gate{allow: beforeSend}
+	answer, err := do(ctx, m, &tracer{m: m, patience: forWrites, cancel: cancel, gate: d}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		if !m.traces && !d.pass() {
 			return nil, ErrWithheld
 		}

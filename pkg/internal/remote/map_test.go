@@ -73,9 +73,9 @@ func object() *corev1.ConfigMap {
 	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "settings", ResourceVersion: "1"}}
 }
 
-// put sends an Update, and returns how often it departed, and how long it took beyond
+// put sends an Update, and returns how often it allowed, and how long it took beyond
 // its ctx.
-func put(t *testing.T, m *Map, ctx context.Context) (fate Fate, departed int32, late time.Duration, err error) { //nolint:revive // the ctx is the input
+func put(t *testing.T, m *Map, ctx context.Context) (fate Fate, allowed int32, late time.Duration, err error) { //nolint:revive // the ctx is the input
 	t.Helper()
 	var n atomic.Int32
 	_, fate, err = m.Update(ctx, object(), func() bool { n.Add(1); return true })
@@ -122,9 +122,9 @@ func TestARequestThatGetsNoConnectionIsUnsent(t *testing.T) {
 			if row.config == throttled {
 				_, _ = m.Get(t.Context(), Patient) // takes the one request that is allowed
 			}
-			fate, departed, late, err := put(t, m, within(t, 100*time.Millisecond))
-			if fate != Unsent || departed != 0 || late > 500*time.Millisecond {
-				t.Errorf("fate %v, departed %d times, %v after its ctx has ended", fate, departed, late)
+			fate, allowed, late, err := put(t, m, within(t, 100*time.Millisecond))
+			if fate != Unsent || allowed != 0 || late > 500*time.Millisecond {
+				t.Errorf("fate %v, allowed %d times, %v after its ctx has ended", fate, allowed, late)
 			}
 			if err == nil || !strings.Contains(err.Error(), row.text) {
 				t.Errorf("%v; want a word on %s", err, row.text)
@@ -189,9 +189,9 @@ func TestAnAnswerIsTheFateOfTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, row.answer)
-			fate, departed, _, err := put(t, open(t, s.config()), t.Context())
-			if fate != row.fate || departed != 1 || s.puts.Load() != 1 {
-				t.Errorf("fate %v (%v), departed %d times, and %d requests have arrived; want %v and one", fate, err, departed, s.puts.Load(), row.fate)
+			fate, allowed, _, err := put(t, open(t, s.config()), t.Context())
+			if fate != row.fate || allowed != 1 || s.puts.Load() != 1 {
+				t.Errorf("fate %v (%v), allowed %d times, and %d requests have arrived; want %v and one", fate, err, allowed, s.puts.Load(), row.fate)
 			}
 		})
 	}
@@ -235,14 +235,14 @@ func TestWhatWasLeftIsNotSentLater(t *testing.T) {
 // Of a client that is not known, a request counts as sent as soon as the client has it.
 func TestWhatAnUnknownClientHasCountsAsSent(t *testing.T) {
 	m := New(fake.NewClientset(), "ns", "settings", "tests")
-	if fate, departed, _, err := put(t, m, t.Context()); departed != 1 || fate != Conflict { // there is no such map
-		t.Errorf("a fake: %v, %v, departed %d times", fate, err, departed)
+	if fate, allowed, _, err := put(t, m, t.Context()); allowed != 1 || fate != Conflict { // there is no such map
+		t.Errorf("a fake: %v, %v, allowed %d times", fate, err, allowed)
 	}
 	config := &rest.Config{Host: "http://nowhere", QPS: -1, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 		return nil, errors.New("connection reset")
 	})}
-	if fate, departed, _, err := put(t, open(t, config), t.Context()); departed != 1 || fate != Unclear {
-		t.Errorf("a transport of one's own: %v, %v, departed %d times", fate, err, departed)
+	if fate, allowed, _, err := put(t, open(t, config), t.Context()); allowed != 1 || fate != Unclear {
+		t.Errorf("a transport of one's own: %v, %v, allowed %d times", fate, err, allowed)
 	}
 }
 

@@ -48,10 +48,10 @@ var (
 // A tracer follows one request on its way through the transport, and ends it when
 // there is silence for too long.
 type tracer struct {
-	m         *Map
-	patience  Patience
-	cancel    context.CancelCauseFunc
-	departure *departure // nil for what only reads
+	m        *Map
+	patience Patience
+	cancel   context.CancelCauseFunc
+	gate     *gate // nil for what only reads
 
 	mu     sync.Mutex // protects all below
 	traced bool       // the transport has asked for a connection
@@ -68,7 +68,7 @@ func (t *tracer) with(ctx context.Context) context.Context {
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
 			t.bound(t.patience.Answered, errSilent)
-			if t.departure != nil && !t.departure.connected(t.m.traces) && info.Conn != nil {
+			if t.gate != nil && !t.gate.connected(t.m.traces) && info.Conn != nil {
 				info.Conn.Close() // nothing else keeps the transport from writing the request
 			}
 		},
@@ -124,8 +124,8 @@ func (t *tracer) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// A departure is whether a request that writes may go, and whether it has gone.
-type departure struct {
+// A gate is whether a request that writes may go, and whether it has gone.
+type gate struct {
 	allow func() bool
 
 	mu          sync.Mutex // protects all below
@@ -136,7 +136,7 @@ type departure struct {
 }
 
 // pass asks for leave to send the request.
-func (d *departure) pass() bool {
+func (d *gate) pass() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -151,7 +151,7 @@ func (d *departure) pass() bool {
 
 // connected notes that the request has a connection. Where that is the moment at which
 // it is sent, it asks for leave.
-func (d *departure) connected(sending bool) bool {
+func (d *gate) connected(sending bool) bool {
 	d.mu.Lock()
 	d.connections++
 	d.mu.Unlock()
@@ -159,7 +159,7 @@ func (d *departure) connected(sending bool) bool {
 }
 
 // close lets the request go no more.
-func (d *departure) close() (sent, connections int, withheld bool) {
+func (d *gate) close() (sent, connections int, withheld bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closed = true
