@@ -8,29 +8,40 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-logr/logr"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"github.com/unrolled/mapstore/v2/examples/internal/demo"
 	"github.com/unrolled/mapstore/v2/examples/internal/demotest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	goleak.VerifyTestMain(m)
+}
+
+// alone returns options of a manager that is one of many in a process, and does not know.
+func alone() (opts manager.Options) {
+	metrics.Registry = prometheus.NewRegistry()
+	opts.Controller.SkipNameValidation = new(true)
+	return opts
+}
 
 // The manager has the rights of rbac.yaml and no others. The story checks what its viewer sees.
 func TestTheControllerScalesWhatTheMapSays(t *testing.T) {
-	t.Log("\n" + demotest.Run(t, demo.Own, show(manager.Options{})))
+	t.Log("\n" + demotest.Run(t, demo.Own, show(alone())))
 }
 
 // The server's answer to the first request for the map is held up until somebody is
 // reconciled, or long enough for that to happen.
 func TestNobodyIsReconciledBeforeTheMapIsKnown(t *testing.T) {
-	demotest.Run(t, demo.Own, func(ctx context.Context, d *demo.Demo) (err error) {
-		if d.Namespace, err = d.Plane.Namespace(ctx, "controller"); err != nil { // the metrics of the other test are there
-			return err
-		}
+	demotest.Run(t, demo.Own, func(ctx context.Context, d *demo.Demo) error {
 		var held, early atomic.Bool
 		reconciled := make(chan struct{}, 1)
 		d.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -45,8 +56,7 @@ func TestNobodyIsReconciledBeforeTheMapIsKnown(t *testing.T) {
 				return next.RoundTrip(request)
 			})
 		})
-		var opts manager.Options
-		opts.Controller.SkipNameValidation = new(true)
+		opts := alone()
 		opts.NewClient = func(config *rest.Config, options client.Options) (client.Client, error) {
 			c, err := client.New(config, options)
 			return noted{c, reconciled}, err
