@@ -42,6 +42,9 @@ func TestTheControllerScalesWhatTheMapSays(t *testing.T) {
 // reconciled, or long enough for that to happen.
 func TestNobodyIsReconciledBeforeTheMapIsKnown(t *testing.T) {
 	demotest.Run(t, demo.Own, func(ctx context.Context, d *demo.Demo) error {
+		if err := d.Apply(ctx, deployments); err != nil {
+			return err
+		}
 		var held, early atomic.Bool
 		reconciled := make(chan struct{}, 1)
 		d.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
@@ -60,9 +63,6 @@ func TestNobodyIsReconciledBeforeTheMapIsKnown(t *testing.T) {
 		opts.NewClient = func(config *rest.Config, options client.Options) (client.Client, error) {
 			c, err := client.New(config, options)
 			return noted{c, reconciled}, err
-		}
-		if err := d.Apply(ctx, deployments); err != nil {
-			return err
 		}
 		mgr, err := newManager(d.Config, d.Namespace, opts)
 		if err != nil {
