@@ -1,54 +1,128 @@
-// Command controller is a controller-runtime program whose policy is a map: one
-// ConfigMap says how many replicas the Deployments of each tier have.
+// Command controller is a controller-runtime program whose policy is a map: the ConfigMap
+// "replicas" says how many replicas each Deployment has, by its name.
 //
-//	go run .                   on a control plane of its own, which is built once
-//	go run . -cluster=current  on the cluster of the current kubeconfig, until Ctrl-C
+//	go run ./examples/controller                   on a control plane of its own
+//	go run ./examples/controller -cluster=current  on the cluster of the current kubeconfig
 //
-// manager.go and controller.go are what to copy. demo.go shows them at work, and the
-// other files hold what that needs.
+// controller.go is what to copy. This file shows it at work.
 package main
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"flag"
-	"fmt"
-	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"github.com/unrolled/mapstore/v2/examples/internal/demo"
 )
 
-type options struct {
-	cluster         string
-	metrics, health string        // addresses
-	pace            time.Duration // what a viewer needs to take in a step
-}
+const mapName = "replicas" // rbac.yaml names it too
+
+//go:embed rbac.yaml
+var rights []byte
+
+//go:embed deployments.yaml
+var deployments []byte
 
 func main() {
-	opts := options{pace: time.Second}
-	flag.StringVar(&opts.cluster, "cluster", own, own+": a control plane that lives as long as the demo;\n"+
-		current+": the current kubeconfig's, in a namespace that is removed at the end")
-	flag.StringVar(&opts.metrics, "metrics", "", "`address` of /metrics (default a free port of 127.0.0.1)")
-	flag.StringVar(&opts.health, "health", "", "`address` of /healthz and /readyz (likewise)")
-	verbose := flag.Bool("v", false, "show the manager's log")
+	cluster := flag.String("cluster", demo.Own, demo.Usage)
+	var opts manager.Options
+	flag.StringVar(&opts.HealthProbeBindAddress, "health", "127.0.0.1:0", "`address` of /readyz")
+	flag.StringVar(&opts.Metrics.BindAddress, "metrics", "127.0.0.1:0", "`address` of /metrics")
 	flag.Parse()
+	log.SetLogger(logr.Discard())
+	klog.SetLogger(logr.Discard())
+	demo.Main(*cluster, show(opts))
+}
 
-	logger := logr.Discard()
-	if *verbose {
-		logger = logr.FromSlogHandler(slog.NewTextHandler(os.Stderr, nil))
+func show(opts manager.Options) demo.Story {
+	return func(ctx context.Context, d *demo.Demo) (err error) {
+		config := d.Config
+		if d.Plane != nil {
+			if config, err = d.As(ctx, rights, "scaler"); err != nil {
+				return err
+			}
+		}
+		mgr, err := newManager(config, d.Namespace, opts)
+		if err != nil {
+			return err
+		}
+		return during(ctx, mgr, func(ctx context.Context) error { return tell(ctx, d) })
 	}
-	log.SetLogger(logger)
-	klog.SetLogger(logger)
+}
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	context.AfterFunc(ctx, stop) // a second Ctrl-C does not wait for the cleaning up
-	if err := run(ctx, os.Stdout, opts); err != nil {
-		fmt.Fprintln(os.Stderr, "controller:", err)
-		os.Exit(1)
+// during runs the manager while a story is told.
+func during(ctx context.Context, mgr manager.Manager, story func(context.Context) error) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- mgr.Start(ctx)
+		stop()
+	}()
+	err := story(ctx)
+	stop()
+	return errors.Join(err, <-ended)
+}
+
+func tell(ctx context.Context, d *demo.Demo) error {
+	if d.Plane == nil {
+		d.Say("The ConfigMap %q in the namespace %q now says how many replicas the", mapName, d.Namespace)
+		d.Say("Deployments have that are its keys. To try it on three that have no pods:")
+		d.Command("kubectl -n %s apply -f examples/controller/deployments.yaml", d.Namespace)
+		d.Say("Ctrl-C ends this.")
+		<-ctx.Done()
+		return nil
 	}
+
+	d.Step(ctx, "1. The map says how many replicas each Deployment has")
+	d.Command("kubectl apply -f examples/controller/deployments.yaml")
+	err := errors.Join(d.Apply(ctx, deployments), scaled(ctx, d, "batch", 2), scaled(ctx, d, "web", 3))
+	if err != nil {
+		return err
+	}
+
+	d.Step(ctx, "2. A change of a key concerns one of them")
+	if err := edit(ctx, d, "web", "5", 5); err != nil {
+		return err
+	}
+
+	d.Step(ctx, "3. A value that is not a number scales nothing, and delays no other")
+	if _, err := d.Edit(ctx, mapName, "batch", "many"); err != nil {
+		return err
+	}
+	return errors.Join(edit(ctx, d, "web", "4", 4), scaled(ctx, d, "batch", 2), scaled(ctx, d, "without-a-key", 1))
+}
+
+// edit changes the map, and waits for what the controller makes of it.
+func edit(ctx context.Context, d *demo.Demo, key, value string, want int32) error {
+	start := time.Now()
+	if _, err := d.Edit(ctx, mapName, key, value); err != nil {
+		return err
+	}
+	if err := scaled(ctx, d, key, want); err != nil {
+		return err
+	}
+	d.OK("%s was scaled within %s.", key, demo.Short(time.Since(start)))
+	return nil
+}
+
+// scaled waits until a Deployment has the replicas that it should have.
+func scaled(ctx context.Context, d *demo.Demo, name string, want int32) error {
+	return wait.PollUntilContextCancel(ctx, time.Millisecond, true, func(ctx context.Context) (bool, error) {
+		deployment, err := d.Client.AppsV1().Deployments(d.Namespace).Get(ctx, name, metav1.GetOptions{})
+		if err != nil || *deployment.Spec.Replicas != want {
+			return false, err
+		}
+		d.Detail("%s: %d replicas", name, want)
+		return true, nil
+	})
 }

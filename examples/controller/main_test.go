@@ -1,129 +1,97 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"os"
+	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/klog/v2"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
-	"github.com/unrolled/mapstore/v2/hack/kube"
+	"github.com/unrolled/mapstore/v2/examples/internal/demo"
+	"github.com/unrolled/mapstore/v2/examples/internal/demotest"
 )
 
-// plane is the control plane that all tests share.
-var plane *kube.ControlPlane
+func TestMain(m *testing.M) {
+	log.SetLogger(logr.Discard())
+	goleak.VerifyTestMain(m)
+}
 
-func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+// alone returns options of a manager that is one of many in a process, and does not know.
+func alone() (opts manager.Options) {
+	metrics.Registry = prometheus.NewRegistry()
+	opts.Controller.SkipNameValidation = new(true)
+	return opts
+}
 
-func testMain(m *testing.M) int {
-	log.SetLogger(funcr.New(logged.add, funcr.Options{Verbosity: 10}))
-	klog.SetLogger(logr.Discard())
-	var err error
-	plane, err = kube.Start(context.Background(), kube.Options{})
-	if errors.Is(err, errors.ErrUnsupported) {
-		fmt.Fprintln(os.Stderr, "skipped:", err)
-		return 0
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code := m.Run()
-	if err := plane.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	if code == 0 { // a test that failed may have had no chance to clean up
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
+// The manager has the rights of rbac.yaml and no others. The story checks what its viewer sees.
+func TestTheControllerScalesWhatTheMapSays(t *testing.T) {
+	t.Log("\n" + demotest.Run(t, demo.Own, show(alone())))
+}
+
+// The server's answer to the first request for the map is held up until somebody is
+// reconciled, or long enough for that to happen.
+func TestNobodyIsReconciledBeforeTheMapIsKnown(t *testing.T) {
+	demotest.Run(t, demo.Own, func(ctx context.Context, d *demo.Demo) error {
+		if err := d.Apply(ctx, deployments); err != nil {
+			return err
 		}
-	}
-	return code
-}
-
-func TestTheDemoSucceedsAndLeavesNothingBehind(t *testing.T) {
-	tmp := t.TempDir()
-	t.Setenv("TMPDIR", tmp)
-	var out bytes.Buffer
-	if err := run(t.Context(), &out, options{cluster: own}); err != nil {
-		t.Fatalf("%v\n%s", err, &out)
-	}
-	for line := range strings.Lines(out.String()) {
-		if len(line) > 100 {
-			t.Errorf("too long for a terminal: %q", line)
+		var held, early atomic.Bool
+		reconciled := make(chan struct{}, 1)
+		d.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(request *http.Request) (*http.Response, error) {
+				if strings.Contains(request.URL.Path, "/configmaps") && held.CompareAndSwap(false, true) {
+					select {
+					case <-reconciled:
+						early.Store(true)
+					case <-time.After(time.Second):
+					}
+				}
+				return next.RoundTrip(request)
+			})
+		})
+		opts := alone()
+		opts.NewClient = func(config *rest.Config, options client.Options) (client.Client, error) {
+			c, err := client.New(config, options)
+			return noted{c, reconciled}, err
 		}
-	}
-	if left, err := os.ReadDir(tmp); err != nil || len(left) > 0 {
-		t.Errorf("left behind in the temporary folder: %v %v", left, err)
-	}
-}
-
-func TestInTheCurrentClusterTheDemoRunsUntilItIsInterruptedAndRemovesItsNamespace(t *testing.T) {
-	t.Setenv("KUBECONFIG", plane.Kubeconfig())
-	ctx, interrupt := context.WithTimeout(t.Context(), time.Minute)
-	defer interrupt()
-	out := &until{text: "reconciled: web-1", reached: interrupt}
-	if err := run(ctx, out, options{cluster: current}); err != nil || !out.done {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	_, after, _ := strings.Cut(out.String(), "Using the namespace ")
-	name, _, _ := strings.Cut(after, " ")
-	var namespaces corev1.NamespaceList
-	if err := newSite(t).cluster.client.List(t.Context(), &namespaces); err != nil {
-		t.Fatal(err)
-	}
-	for _, namespace := range namespaces.Items {
-		// No controller finishes the deletion on this control plane.
-		if namespace.Name == name && namespace.DeletionTimestamp == nil {
-			t.Errorf("%s is left behind", name)
+		mgr, err := newManager(d.Config, d.Namespace, opts)
+		if err != nil {
+			return err
 		}
+		return during(ctx, mgr, func(ctx context.Context) error {
+			err := scaled(ctx, d, "web", 3)
+			if !held.Load() || early.Load() {
+				t.Errorf("held up: %v, early: %v", held.Load(), early.Load())
+			}
+			return err
+		})
+	})
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(request *http.Request) (*http.Response, error) { return f(request) }
+
+// A noted client tells of the Gets of Reconcile.
+type noted struct {
+	client.Client
+	reconciled chan<- struct{}
+}
+
+func (n noted) Get(ctx context.Context, key client.ObjectKey, object client.Object, opts ...client.GetOption) error {
+	select {
+	case n.reconciled <- struct{}{}:
+	default:
 	}
-}
-
-// A capture is all that managers have logged.
-type capture struct {
-	mu   sync.Mutex // protects text
-	text strings.Builder
-}
-
-var logged capture
-
-func (c *capture) add(prefix, args string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.text.WriteString(prefix + " " + args + "\n")
-}
-
-func (c *capture) String() string {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.text.String()
-}
-
-// An until calls reached when text is written.
-type until struct {
-	bytes.Buffer
-	text    string
-	reached func()
-	done    bool
-}
-
-func (u *until) Write(p []byte) (int, error) {
-	if strings.Contains(string(p), u.text) {
-		u.done = true
-		u.reached()
-	}
-	return u.Buffer.Write(p)
+	return n.Client.Get(ctx, key, object, opts...)
 }

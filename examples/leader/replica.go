@@ -1,107 +1,91 @@
+//go:build unix
+
 package main
 
 import (
 	"context"
 	"errors"
-	"sync"
+	"strconv"
 	"time"
-
-	"k8s.io/client-go/tools/leaderelection"
-	"k8s.io/client-go/tools/leaderelection/resourcelock"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// A round is this many updates, one at each tick.
-const (
-	round = 20
-	tick  = 50 * time.Millisecond
-)
+// errDeposed is what a leader gets that has a successor.
+var errDeposed = errors.New("a newer term has begun")
 
-// A replica is one of several processes that share a map, and one of which at a
-// time does the periodic work.
-type replica struct {
-	id    string
-	store *mapstore.Store
-	tell  func(format string, args ...any)
-}
-
-// run campaigns for the lease, and leads whenever it holds it, until ctx ends.
-func (r *replica) run(ctx context.Context, lock resourcelock.Interface) error {
-	ctx, cancel := context.WithCancel(ctx)
-	terms := make(chan context.Context) // each ends when the lease is lost
-	elector, err := leaderelection.NewLeaderElector(leaderelection.LeaderElectionConfig{
-		Lock:            lock,
-		LeaseDuration:   3 * time.Second, // short, to be watched; 15 s, 10 s and 2 s are usual
-		RenewDeadline:   2500 * time.Millisecond,
-		RetryPeriod:     400 * time.Millisecond,
-		ReleaseOnCancel: true,
-		Callbacks: leaderelection.LeaderCallbacks{
-			OnStartedLeading: func(term context.Context) {
-				select {
-				case terms <- term:
-				case <-term.Done():
-				}
-			},
-			OnStoppedLeading: func() {},
-		},
-	})
-	if err != nil {
-		cancel()
-		return err
-	}
-	var campaign sync.WaitGroup
-	campaign.Go(func() {
-		for ctx.Err() == nil {
-			elector.Run(ctx) // until the lease is lost
-		}
-	})
-	defer campaign.Wait()
-	defer cancel()
+// campaign waits until nobody leads, and begins a term. The number of the term is a fencing
+// token: it makes all earlier ones void.
+func campaign(ctx context.Context, store *mapstore.Store) (term string, err error) {
 	for {
-		select {
-		case term := <-terms:
-			if err := r.lead(ctx, term); err != nil {
-				return err
+		// A leader writes all the time. Two seconds of silence, by this process's clock, end
+		// its term; here they are few, to be watched.
+		before := store.Snapshot()
+		patience, cancel := context.WithTimeout(ctx, 2*time.Second)
+		_, err := store.WaitUntil(patience, func(now *mapstore.Snapshot) bool {
+			return get(now, "counter") != get(before, "counter")
+		})
+		cancel()
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		_, err = store.Update(ctx, func(tx *mapstore.Tx) error {
+			if get(tx, "term") != get(before, "term") {
+				return errDeposed // another candidate was faster
 			}
-		case <-ctx.Done():
-			return nil
+			term, err = increment(tx, "term")
+			return err
+		})
+		if !errors.Is(err, errDeposed) {
+			return term, err
 		}
 	}
 }
 
-// lead works in rounds while term lasts. As in most programs, nothing looks at term in
-// the middle of a round: a process that is stopped there goes on when it wakes up, and
-// does not know that its lease has gone to another. The election cannot prevent that.
-func (r *replica) lead(ctx, term context.Context) error {
-	writing := context.WithoutCancel(ctx) // so that the outcome of each write is known
-	mine, err := r.begin(writing)
-	if err != nil {
-		return err
-	}
-	r.tell("leads %d", mine)
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for term.Err() == nil {
-		for range round {
-			if err := r.add(writing, mine); err != nil {
+// add needs no leader: whoever else writes meanwhile, this counts once.
+func add(ctx context.Context, store *mapstore.Store, term string) error {
+	_, err := store.Update(ctx, func(tx *mapstore.Tx) error {
+		if get(tx, "term") != term {
+			if _, err := increment(tx, "late"); err != nil {
 				return err
 			}
-			r.tell("added")
-			select {
-			case <-ticker.C:
-			case <-ctx.Done():
-				return nil
-			}
 		}
-		switch err := r.conclude(writing, mine); {
-		case errors.Is(err, errDeposed):
-			r.tell("refused")
-			return nil
-		case err != nil:
-			return err
+		_, err := increment(tx, "counter")
+		return err
+	})
+	return err
+}
+
+// report must not come from a leader that has a successor. The check and the write are one
+// transaction: no pause fits between them.
+func report(ctx context.Context, store *mapstore.Store, term, id string) error {
+	_, err := store.Update(ctx, func(tx *mapstore.Tx) error {
+		if get(tx, "term") != term {
+			return errDeposed
 		}
-		r.tell("concluded")
+		tx.Set("report", id)
+		return nil
+	})
+	return err
+}
+
+// get returns "" for a key that is absent.
+func get(from interface{ Get(string) (string, bool) }, key string) string {
+	value, _ := from.Get(key)
+	return value
+}
+
+func increment(tx *mapstore.Tx, key string) (string, error) {
+	n := 0
+	if text, ok := tx.Get(key); ok {
+		var err error
+		if n, err = mapstore.Int[int]().Decode(text); err != nil {
+			return "", err
+		}
 	}
-	return nil
+	tx.Set(key, strconv.Itoa(n+1))
+	return strconv.Itoa(n + 1), nil
 }
