@@ -1,10 +1,15 @@
-package mapstore
+package typed
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
+
+// ErrRejected is returned when a value cannot be decoded, encoded or is invalid.
+// The error is then a [RejectedError], which says why.
+var ErrRejected = errors.New("mapstore: value rejected")
 
 // A RejectedError says why a value was rejected. [ErrRejected] and Cause are in
 // its chain.
@@ -29,7 +34,7 @@ func (e *RejectedError) Error() string {
 
 // GoString is Error, for the verb %#v, which would print the cause.
 func (e *RejectedError) GoString() string {
-	return fmt.Sprintf("mapstore.RejectedError(%q)", e.Error())
+	return fmt.Sprintf("typed.RejectedError(%q)", e.Error())
 }
 
 // Unwrap returns [ErrRejected] and the cause.

@@ -1,4 +1,4 @@
-package mapstore
+package typed
 
 import (
 	"context"
@@ -6,36 +6,37 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
 // A bound is what [Value] and [Derived] have in common: the last good value made
 // of a store's versions, and why there is no newer one.
 //
-// The versions are examined in a subscription of its own, and by whoever has
-// just written. Codecs run in there, and no lock is held meanwhile: a codec that
-// blocks stops neither the store nor who reads or writes by other means. The
-// outcomes may come in any order; settle puts them right.
+// Versions are examined by the view that the bound attaches to the store, and by
+// whoever has just written. Codecs run meanwhile, and no lock is held: a codec
+// that blocks stops neither the store nor who reads or writes by other means. So
+// findings may come in any order; publish puts them right.
 type bound[T any] struct {
-	store    *Store
-	name     string // the key, or the type in parentheses
-	same     func(a, b *state[T]) bool
-	states   *watch.Var[*state[T]]
-	initial  *state[T]
-	follower *watch.Subscription // set before anybody else knows of the bound
+	store   *mapstore.Store
+	name    string // the key, or the type in parentheses
+	same    func(a, b *state[T]) bool
+	states  *watch.Var[*state[T]]
+	initial *state[T]
+	view    *mapstore.View
 
-	mu       sync.Mutex // protects all below, and makes settling one step
-	examined uint64     // the serial of the newest version that was examined
-	accepted uint64     // the serial of the newest version that was good
+	mu       sync.Mutex // protects all below, and makes publishing one step
+	examined uint64     // the sequence number of the newest version that was examined
+	accepted uint64     // the sequence number of the newest version that was good
 	closed   bool
 }
 
 // A state never changes.
 type state[T any] struct {
 	value   T
-	text    string    // what a Value was decoded from
-	present bool      // whether there was one
-	from    *Snapshot // what a Derived's value was made of
+	text    string          // what a Value was decoded from
+	present bool            // whether there was one
+	from    mapstore.Reader // what a Derived's value was made of
 
 	err     *RejectedError // why there is no newer value; nil if there is none
 	refused string         // the text that err is about
@@ -48,39 +49,43 @@ type finding[T any] struct {
 	keys []string // what err is about, for Status
 }
 
-func newBound[T any](store *Store, name string, initial *state[T], same func(a, b *state[T]) bool) *bound[T] {
+func (f *finding[T]) fail(name, refused string, err error) {
+	f.good, f.refused, f.keys, f.err = false, refused, []string{name}, rejectedBy(name, err)
+}
+
+func newBound[T any](store *mapstore.Store, name string, initial *state[T], same func(a, b *state[T]) bool) *bound[T] {
 	return &bound[T]{store: store, name: name, initial: initial, same: same, states: watch.NewVar(initial)}
 }
 
 // follow examines the current version before it returns, and newer ones as they
-// come. A subscription that began at the current version would not do: it would
-// not hear if that is undone before its first step.
-func (b *bound[T]) follow(examine func(*Snapshot)) {
-	examine(b.store.current.Load())
-	b.store.bindings.add(b.states)
-	b.follower = b.store.current.Subscribe(func(_, now *Snapshot) { examine(now) }, watch.OnPanic(b.store.logPanic), watch.Named("value of "+b.name))
+// come.
+func (b *bound[T]) follow(examine func(sequence uint64, now mapstore.Reader)) {
+	b.view = &mapstore.View{
+		Name: "value of " + b.name,
+		See:  func(now *mapstore.Snapshot) { examine(now.Sequence(), now) },
+		Var:  b.states,
+	}
+	b.store.Attach(b.view)
 }
 
 // isOld reports whether there is nothing to learn from a version any more.
-func (b *bound[T]) isOld(serial uint64) bool {
+func (b *bound[T]) isOld(sequence uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.closed || serial <= b.accepted
+	return b.closed || sequence <= b.accepted
 }
 
-// settle makes the outcome of one version known, unless that of a newer one is.
-// One good text may be late: that of a version behind which others were
-// rejected. It is served, and they stay rejected.
-func (b *bound[T]) settle(serial uint64, next finding[T]) {
-	news, turned := b.replace(serial, &next)
+// publish makes known what one version has come to, unless that of a newer one is
+// known. A good text may be late, when those of newer versions were rejected: it
+// is served, and they stay rejected.
+func (b *bound[T]) publish(sequence uint64, next finding[T]) {
+	news, turned := b.replace(sequence, &next)
 	if !news {
 		return
 	}
-	logger := b.store.options.Logger.WithValues("key", b.name)
+	logger := b.view.Logger().WithValues("key", b.name)
 	if next.err == nil {
-		if turned {
-			logger.Info("A value is accepted again")
-		}
+		logger.Info("A value is accepted again")
 		return
 	}
 	if turned {
@@ -91,22 +96,21 @@ func (b *bound[T]) settle(serial uint64, next finding[T]) {
 	}
 }
 
-// replace reports whether there is news of what is rejected, and whether that
-// has turned: from nothing to something, or back.
-func (b *bound[T]) replace(serial uint64, next *finding[T]) (news, turned bool) {
+// replace stores the state that next leads to. It reports whether there is news of
+// what is rejected, and whether that has turned from nothing to something, or
+// back.
+func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, turned bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	late := serial <= b.examined
-	if b.closed || late && (next.err != nil || serial <= b.accepted) {
+	late := sequence <= b.examined
+	if b.closed || late && (next.err != nil || sequence <= b.accepted) {
 		return false, false
 	}
-	now, wasWrong := b.states.Load(), false
-	if b.examined > 0 { // what a Derived's function says of the empty map is nobody's fault
-		wasWrong = now.err != nil
-	}
-	b.examined = max(b.examined, serial)
+	now := b.states.Load()
+	wasWrong := now.err != nil && b.examined > 0 // what a Derived's function says of the empty map is nobody's fault
+	b.examined = max(b.examined, sequence)
 	if next.err == nil {
-		b.accepted = serial
+		b.accepted = sequence
 	}
 	if !next.good {
 		next.value, next.text, next.present, next.from = now.value, now.text, now.present, now.from
@@ -119,17 +123,15 @@ func (b *bound[T]) replace(serial uint64, next *finding[T]) (news, turned bool) 
 		next.value = now.value // readers may compare it by its pointer
 	}
 	isWrong := next.err != nil
-	news = isWrong != wasWrong || isWrong && next.refused != now.refused
+	turned = isWrong != wasWrong
+	news = turned || isWrong && next.refused != now.refused
 	if !unchanged || news || isWrong != (now.err != nil) || next.from != now.from {
 		b.states.Store(&next.state)
 	}
-	if !news || late {
-		return false, false
+	if news {
+		b.view.Reject(next.keys...)
 	}
-	if isWrong {
-		b.store.rejections.total.Add(1)
-	}
-	return true, b.store.rejections.set(b, next.keys)
+	return news, turned
 }
 
 func (b *bound[T]) load() T { return b.states.Load().value }
@@ -143,6 +145,9 @@ func (b *bound[T]) err() error {
 }
 
 func (b *bound[T]) onChange(fn func(old, new T)) *watch.Subscription {
+	if fn == nil {
+		panic("typed: OnChange with a nil function")
+	}
 	last := b.initial
 	return b.states.Subscribe(func(_, now *state[T]) {
 		if b.same(last, now) {
@@ -151,20 +156,20 @@ func (b *bound[T]) onChange(fn func(old, new T)) *watch.Subscription {
 		old := last
 		last = now
 		fn(old.value, now.value)
-	}, watch.OnPanic(b.store.logPanic), namedAfter(fn))
+	}, watch.OnPanic(b.view.LogPanic), watch.NamedAfter(fn))
 }
 
 func (b *bound[T]) waitUntil(ctx context.Context, cond func(T) bool) (T, error) {
 	var none T
 	if cond == nil {
-		return none, fmt.Errorf("%w: the condition is nil", ErrInvalidArgument)
+		return none, fmt.Errorf("%w: the condition is nil", mapstore.ErrInvalidArgument)
 	}
 	met, err := b.states.Wait(ctx, func(now *state[T]) bool { return cond(now.value) })
 	switch {
 	case err == nil:
 		return met.value, nil
 	case errors.Is(err, watch.ErrClosed):
-		return none, ErrClosed
+		return none, mapstore.ErrClosed
 	}
 	for _, why := range []error{b.store.Status().Err, b.err()} {
 		if why != nil {
@@ -178,10 +183,7 @@ func (b *bound[T]) close() {
 	b.mu.Lock()
 	b.closed = true
 	b.mu.Unlock()
-	b.follower.Stop()
-	b.states.Close()
-	b.store.bindings.remove(b.states)
-	b.store.rejections.set(b, nil)
+	b.view.Detach()
 }
 
 func (b *bound[T]) isClosed() bool {

@@ -1,10 +1,14 @@
-package mapstore
+package typed
 
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -16,8 +20,8 @@ import (
 //
 // Each new text is decoded in a goroutine of its own, so that a codec that blocks
 // holds up nobody else: what others write, and what this program writes by
-// other means than the Value, as with [Store.Set], shows in Load a moment after
-// it shows in [Store.Get]. [Value.WaitUntil] waits for it, and so does
+// other means than the Value, as with [mapstore.Store.Set], shows in Load a moment after
+// it shows in [mapstore.Store.Get]. [Value.WaitUntil] waits for it, and so does
 // [testing/synctest.Wait] in a test that runs in a bubble. What the Value itself
 // has written shows at once.
 type Value[T any] struct {
@@ -40,7 +44,7 @@ type Value[T any] struct {
 //   - fallback, when the map does not have the key;
 //   - what its text decodes to, when it has;
 //   - the last good value, or fallback if there has been none, when codec
-//     rejects the text: then Err says why, [Status].Rejected names the key, and
+//     rejects the text: then Err says why, [mapstore.Status].Rejected names the key, and
 //     the log has a line, each until the key is deleted or has a good value.
 //
 // Any number of Values may be bound to one key; they know nothing of each other.
@@ -49,9 +53,9 @@ type Value[T any] struct {
 // key that a map cannot have is always absent.
 //
 // Bind panics when store or codec's Decode is nil.
-func Bind[T any](store *Store, key string, codec Codec[T], fallback T) *Value[T] {
+func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) *Value[T] {
 	if store == nil || codec.Decode == nil {
-		panic("mapstore: Bind with a nil store or codec")
+		panic("typed: Bind with a nil store or codec")
 	}
 	same := func(a, b *state[T]) bool { return a.present == b.present && a.text == b.text }
 	v := &Value[T]{
@@ -70,7 +74,7 @@ func Bind[T any](store *Store, key string, codec Codec[T], fallback T) *Value[T]
 func (v *Value[T]) Load() T { return v.bound.load() }
 
 // Err returns why the newest value was rejected, as a [RejectedError]; nil if it
-// was not. It returns [ErrInvalidKey] when the key is one that no map can have.
+// was not. It returns [mapstore.ErrInvalidKey] when the key is one that no map can have.
 func (v *Value[T]) Err() error {
 	if err := validateKey(v.key); err != nil {
 		return err
@@ -82,16 +86,13 @@ func (v *Value[T]) Err() error {
 // subscription is stopped or the Value or the store is closed. It panics when fn
 // is nil.
 //
-// The calls form a chain, as those of [Store.OnChange] do: the first leads from
+// The calls form a chain, as those of [mapstore.Store.OnChange] do: the first leads from
 // Bind's fallback to the current value, if the map has one, and each later one
 // starts where the one before ended. One call at a time; changes that come
 // meanwhile are merged, and a slow fn costs only itself. A change is a change of
 // the text: nobody is called for a text that is the same, or that is rejected.
 // fn may do all that Store.OnChange's may.
 func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
-	if fn == nil {
-		panic("mapstore: OnChange with a nil function")
-	}
 	return v.bound.onChange(fn)
 }
 
@@ -100,7 +101,7 @@ func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 // sync is Bind's fallback, and then with newer ones; values may be skipped, the
 // newest never.
 //
-// It returns [ErrInvalidArgument] for a nil cond, [ErrClosed] when the Value or
+// It returns [mapstore.ErrInvalidArgument] for a nil cond, [mapstore.ErrClosed] when the Value or
 // the store is closed, and otherwise ctx's error, with why the copy is stale or
 // the newest value was rejected if one of them is so.
 func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) {
@@ -116,12 +117,12 @@ func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) 
 // writes what cannot be read; and what Load then returns is what was decoded,
 // which shares nothing with value. The codec runs in the caller's goroutine: one
 // that blocks holds up Set, and only Set, even when ctx has ended. Possible
-// errors, besides those of [Store.Set]:
+// errors, besides those of [mapstore.Store.Set]:
 //
 //   - [ErrRejected], as a [RejectedError]: value cannot be encoded, or what it
 //     is encoded to is rejected. Nothing was sent.
-//   - [ErrInvalidArgument]: the codec has no Encode.
-//   - [ErrClosed]: the Value is closed, or the store.
+//   - [mapstore.ErrInvalidArgument]: the codec has no Encode.
+//   - [mapstore.ErrClosed]: the Value is closed, or the store.
 func (v *Value[T]) Set(ctx context.Context, value T) error {
 	if err := v.writable(); err != nil {
 		return err
@@ -130,7 +131,10 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 	if err != nil {
 		return err
 	}
-	written, err := v.bound.store.set(ctx, v.key, text)
+	written, err := v.bound.store.Update(ctx, func(tx *mapstore.Tx) error {
+		tx.Set(v.key, text)
+		return nil
+	})
 	if err == nil {
 		v.catchUp(written)
 	}
@@ -146,7 +150,7 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // new T each time. If the map does not have the key, that is Bind's fallback: a
 // copy made by the codec, or the fallback itself when the codec cannot copy it.
 //
-// fn must keep to what [Store.Update] asks of its function, and so must the codec,
+// fn must keep to what [mapstore.Store.Update] asks of its function, and so must the codec,
 // which runs as part of the transaction: one that blocks holds up all writers of
 // the store, and Update even when ctx has ended.
 //
@@ -157,12 +161,12 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // of Set and of Store.Update.
 func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 	if fn == nil {
-		return fmt.Errorf("%w: the function is nil", ErrInvalidArgument)
+		return fmt.Errorf("%w: the function is nil", mapstore.ErrInvalidArgument)
 	}
 	if err := v.writable(); err != nil {
 		return err
 	}
-	written, err := v.bound.store.Update(ctx, func(tx *Tx) error {
+	written, err := v.bound.store.Update(ctx, func(tx *mapstore.Tx) error {
 		current, err := v.fresh(tx.Get(v.key))
 		if err != nil {
 			return err
@@ -186,22 +190,22 @@ func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 
 // Close ends the Value: once it has returned, no callback of it runs. Called
 // from inside one, it does not wait for the others, which end with the call that
-// they are in. Load and Err stay as they are; Set and Update return [ErrClosed].
+// they are in. Load and Err stay as they are; Set and Update return [mapstore.ErrClosed].
 // Close may be called more than once. A codec that blocks holds it up.
 func (v *Value[T]) Close() { v.bound.close() }
 
 // examine brings the Value up to a version of the map.
-func (v *Value[T]) examine(now *Snapshot) {
+func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
 	// Loaded before the look whether now is old: what makes it so replaces them,
 	// and then its text would be decoded again.
 	current, checked := v.bound.states.Load(), v.checked.Load()
-	if v.bound.isOld(now.serial) {
+	if v.bound.isOld(sequence) {
 		return
 	}
 	next := finding[T]{state: state[T]{value: v.fallback}, good: true}
 	if next.text, next.present = now.Get(v.key); next.present {
-		next.fail(v.key, next.text, errEnded)               // for a codec that does not return:
-		defer func() { v.bound.settle(now.serial, next) }() // this is run all the same
+		next.fail(v.key, next.text, errEnded)              // for a codec that does not return:
+		defer func() { v.bound.publish(sequence, next) }() // this is run all the same
 		if value, err := v.decode(next.text, current, checked); err != nil {
 			next.fail(v.key, next.text, err)
 		} else {
@@ -209,7 +213,7 @@ func (v *Value[T]) examine(now *Snapshot) {
 		}
 		return
 	}
-	v.bound.settle(now.serial, next)
+	v.bound.publish(sequence, next)
 }
 
 // decode returns what text means, without decoding it again if it is the one
@@ -253,21 +257,26 @@ func (v *Value[T]) fresh(text string, present bool) (T, error) {
 
 // catchUp makes Load at least as new as what was written: first with the version
 // that has it, in case that newer ones are rejected.
-func (v *Value[T]) catchUp(written *Snapshot) {
-	v.examine(written)
-	v.examine(v.bound.store.current.Load())
+func (v *Value[T]) catchUp(written *mapstore.Snapshot) {
+	v.examine(written.Sequence(), written)
+	now := v.bound.store.Snapshot()
+	v.examine(now.Sequence(), now)
 }
 
 func (v *Value[T]) writable() error {
 	switch {
 	case v.codec.Encode == nil:
-		return fmt.Errorf("%w: the codec of %.300q cannot encode", ErrInvalidArgument, v.key)
+		return fmt.Errorf("%w: the codec of %.300q cannot encode", mapstore.ErrInvalidArgument, v.key)
 	case v.bound.isClosed():
-		return ErrClosed
+		return mapstore.ErrClosed
 	}
 	return validateKey(v.key)
 }
 
-func (o *finding[T]) fail(name, refused string, err error) {
-	o.good, o.refused, o.keys, o.err = false, refused, []string{name}, rejectedBy(name, err)
+// validateKey returns [mapstore.ErrInvalidKey] for a key that no map can have.
+func validateKey(key string) error {
+	if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
+		return fmt.Errorf("%w: %.300q: %s", mapstore.ErrInvalidKey, key, strings.Join(problems, ", "))
+	}
+	return nil
 }

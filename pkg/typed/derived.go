@@ -1,4 +1,4 @@
-package mapstore
+package typed
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -18,15 +19,15 @@ import (
 // pointer, a map or a slice, that must not be changed.
 type Derived[T any] struct {
 	bound *bound[T]
-	fn    func(*Snapshot) (T, error)
+	fn    func(mapstore.Reader) (T, error)
 }
 
 // Derive makes a T of the whole map, for a struct of many keys that are read
 // from one version of it. [Codec.From] decodes one of them:
 //
-//	settings := mapstore.Derive(store, func(now *mapstore.Snapshot) (Settings, error) {
-//		port, err1 := mapstore.Int[int]().From(now, "port", 8080)
-//		wait, err2 := mapstore.Duration().From(now, "wait", time.Second)
+//	settings := typed.Derive(store, func(now mapstore.Reader) (Settings, error) {
+//		port, err1 := typed.Int[int]().From(now, "port", 8080)
+//		wait, err2 := typed.Duration().From(now, "wait", time.Second)
 //		return Settings{port, wait}, errors.Join(err1, err2)
 //	})
 //
@@ -46,18 +47,18 @@ type Derived[T any] struct {
 //     or if fn panics, the last good T stays as a whole: that of the empty map,
 //     or the zero T if fn refuses that too.
 //
-// [Status].Rejected has the keys, or else the type in parentheses.
+// [mapstore.Status].Rejected has the keys, or else the type in parentheses.
 //
 // A Derived costs a subscription, and ends with Close or with the store's. Derive
 // panics when store or fn is nil.
-func Derive[T any](store *Store, fn func(*Snapshot) (T, error)) *Derived[T] {
+func Derive[T any](store *mapstore.Store, fn func(mapstore.Reader) (T, error)) *Derived[T] {
 	if store == nil || fn == nil {
-		panic("mapstore: Derive with a nil store or function")
+		panic("typed: Derive with a nil store or function")
 	}
 	name := "(" + reflect.TypeFor[T]().String() + ")"
 	same := func(a, b *state[T]) bool { return reflect.DeepEqual(a.value, b.value) }
 	d := &Derived[T]{fn: fn}
-	empty := d.derive(name, &Snapshot{}, &Snapshot{})
+	empty := d.derive(name, &mapstore.Snapshot{}, &mapstore.Snapshot{})
 	d.bound = newBound(store, name, &empty.state, same)
 	d.bound.follow(d.examine)
 	return d
@@ -76,9 +77,6 @@ func (d *Derived[T]) Err() error { return d.bound.err() }
 // version of which it makes an equal T, as [reflect.DeepEqual] has it, calls
 // nobody, and Load goes on to return the one before. It panics when fn is nil.
 func (d *Derived[T]) OnChange(fn func(old, new T)) *watch.Subscription {
-	if fn == nil {
-		panic("mapstore: OnChange with a nil function")
-	}
 	return d.bound.onChange(fn)
 }
 
@@ -92,20 +90,20 @@ func (d *Derived[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error
 // Close ends the Derived, under the terms of [Value.Close].
 func (d *Derived[T]) Close() { d.bound.close() }
 
-func (d *Derived[T]) examine(now *Snapshot) {
-	if d.bound.isOld(now.serial) {
+func (d *Derived[T]) examine(sequence uint64, now mapstore.Reader) {
+	if d.bound.isOld(sequence) {
 		return
 	}
 	var next finding[T]
 	next.fail(d.bound.name, "", errEnded) // for a function that does not return
-	defer func() { d.bound.settle(now.serial, next) }()
+	defer func() { d.bound.publish(sequence, next) }()
 	next = d.derive(d.bound.name, now, d.bound.states.Load().from)
 }
 
 // derive runs the function on a version of the map, and as long as that names
 // keys that are rejected, again with what they were in the version last. So it
 // ends after as many runs as there are keys.
-func (d *Derived[T]) derive(name string, now, last *Snapshot) finding[T] {
+func (d *Derived[T]) derive(name string, now, last mapstore.Reader) finding[T] {
 	var errs []error
 	var replaced []string
 	for view := now; ; {
@@ -130,22 +128,19 @@ func (d *Derived[T]) derive(name string, now, last *Snapshot) finding[T] {
 			next.refused = next.err.Reason + strings.Join(next.keys, " ")
 			return next
 		}
-		view = view.with(keys, last)
+		view = with(view, keys, last)
 	}
 }
 
-// with returns s with the values that keys have in other.
-func (s *Snapshot) with(keys []string, other *Snapshot) *Snapshot {
-	data := maps.Clone(s.data)
-	if data == nil {
-		data = make(map[string]string)
-	}
+// with returns a version with the values that keys have in other.
+func with(version mapstore.Reader, keys []string, other mapstore.Reader) mapstore.Reader {
+	values := maps.Collect(version.All())
 	for _, key := range keys {
 		if value, ok := other.Get(key); ok {
-			data[key] = value
+			values[key] = value
 		} else {
-			delete(data, key)
+			delete(values, key)
 		}
 	}
-	return &Snapshot{data: data, object: s.object, revision: s.revision, uid: s.uid, serial: s.serial, epoch: s.epoch}
+	return mapstore.NewSnapshot(values)
 }

@@ -1,7 +1,10 @@
-package mapstore
+package typed
 
 import (
 	"runtime/debug"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // A Codec turns the text of one key into a T and back. One's own is two
@@ -10,7 +13,7 @@ import (
 // goroutine: that rejects the text. One that blocks holds up its own [Value], and
 // whoever closes that or the store. In [Bind], [Value.Set] and [Value.Update] it
 // runs in the caller's goroutine, where no ctx ends it; and in Update it holds up
-// all writers of the store, as does any function that [Store.Update] is given.
+// all writers of the store, as does any function that [mapstore.Store.Update] is given.
 //
 // The codecs of this package quote no text in their errors. For one's own, see
 // [Reject].
@@ -29,7 +32,7 @@ type Codec[T any] struct {
 // decoded before it is sent. It panics when check or Decode is nil.
 func (c Codec[T]) Validate(check func(T) error) Codec[T] {
 	if check == nil || c.Decode == nil {
-		panic("mapstore: Validate with a nil function or codec")
+		panic("typed: Validate with a nil function or codec")
 	}
 	decode := c.Decode
 	c.Decode = func(text string) (T, error) {
@@ -42,11 +45,11 @@ func (c Codec[T]) Validate(check func(T) error) Codec[T] {
 	return c
 }
 
-// From decodes the value of key in s, for use in the function of [Derive]. If
-// s has no such key, it returns fallback. If the value is rejected, it returns
-// fallback and a [RejectedError].
-func (c Codec[T]) From(s *Snapshot, key string, fallback T) (T, error) {
-	text, ok := s.Get(key)
+// From decodes the value of key in r, for use in the function of [Derive] or of
+// [mapstore.Store.Update]. If r has no such key, it returns fallback. If the value
+// is rejected, it returns fallback and a [RejectedError].
+func (c Codec[T]) From(r mapstore.Reader, key string, fallback T) (T, error) {
+	text, ok := r.Get(key)
 	if !ok {
 		return fallback, nil
 	}
@@ -82,7 +85,7 @@ func (e *encodeError) Error() string { return e.what.Error() + ": " + e.cause.Er
 func recovering[A, B any](fn func(A) (B, error), argument A) (result B, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			err = &panicked{describePanic(recovered), debug.Stack()}
+			err = &panicked{panics.Describe(recovered), debug.Stack()}
 		}
 	}()
 	return fn(argument)
