@@ -15,8 +15,8 @@ import (
 //
 // Versions are examined by the view that the bound attaches to the store, and by
 // whoever has just written. Codecs run meanwhile, and no lock is held: a codec
-// that blocks stops neither the store nor who reads or writes by other means. So
-// findings may come in any order; publish puts them right.
+// that blocks stops neither the store nor anybody who reads or writes by other
+// means. So findings may come in any order; publish puts them right.
 type bound[T any] struct {
 	store   *mapstore.Store
 	name    string // the key, or the type in parentheses
@@ -79,7 +79,7 @@ func (b *bound[T]) isOld(sequence uint64) bool {
 // known. A good text may be late, when those of newer versions were rejected: it
 // is served, and they stay rejected.
 func (b *bound[T]) publish(sequence uint64, next finding[T]) {
-	news, turned := b.replace(sequence, &next)
+	news, flipped := b.replace(sequence, &next)
 	if !news {
 		return
 	}
@@ -88,7 +88,7 @@ func (b *bound[T]) publish(sequence uint64, next finding[T]) {
 		logger.Info("A value is accepted again")
 		return
 	}
-	if turned {
+	if flipped {
 		logger.Info("A value is rejected; serving the last good one", "reason", next.err.Reason)
 	}
 	if p, ok := errors.AsType[*panicked](next.err.Cause); ok {
@@ -97,9 +97,8 @@ func (b *bound[T]) publish(sequence uint64, next finding[T]) {
 }
 
 // replace stores the state that next leads to. It reports whether there is news of
-// what is rejected, and whether that has turned from nothing to something, or
-// back.
-func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, turned bool) {
+// what is rejected, and whether it has flipped: from nothing to something, or back.
+func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, flipped bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	late := sequence <= b.examined
@@ -123,15 +122,15 @@ func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, turned bool
 		next.value = now.value // readers may compare it by its pointer
 	}
 	isWrong := next.err != nil
-	turned = isWrong != wasWrong
-	news = turned || isWrong && next.refused != now.refused
+	flipped = isWrong != wasWrong
+	news = flipped || isWrong && next.refused != now.refused
 	if !unchanged || news || isWrong != (now.err != nil) || next.from != now.from {
 		b.states.Store(&next.state)
 	}
 	if news {
 		b.view.Reject(next.keys...)
 	}
-	return news, turned
+	return news, flipped
 }
 
 func (b *bound[T]) load() T { return b.states.Load().value }

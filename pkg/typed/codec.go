@@ -7,15 +7,15 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// A Codec turns the text of one key into a T and back. One's own is two
-// functions. They must be safe to call from any goroutine, and depend on
-// nothing but their argument. They may return an error, panic or end their
-// goroutine: that rejects the text. One that blocks holds up its own [Value], and
-// whoever closes that or the store. In [Bind], [Value.Set] and [Value.Update] it
-// runs in the caller's goroutine, where no ctx ends it; and in Update it holds up
-// all writers of the store, as does any function that [mapstore.Store.Update] is given.
+// A Codec turns the text of one key into a T and back. Your own is two functions.
+// They must be safe to call from any goroutine, and depend on nothing but their
+// argument. They may return an error, panic or end their goroutine: that rejects
+// the text. A codec that blocks delays its own [Value], and whoever closes that or
+// the store. In [Bind], [Value.Set] and [Value.Update] it runs in the caller's
+// goroutine, where no ctx ends it; and in Update it delays all writers of the
+// store, as does any function that [mapstore.Store.Update] is given.
 //
-// The codecs of this package quote no text in their errors. For one's own, see
+// The codecs of this package quote no text in their errors. For your own, see
 // [Reject].
 type Codec[T any] struct {
 	// Decode returns what text means. It should make a new T each time: a T that
@@ -27,9 +27,9 @@ type Codec[T any] struct {
 	Encode func(value T) (string, error)
 }
 
-// Validate returns a codec that also rejects what check returns an error for,
-// or panics on. It is part of decoding, and so of writing: what is written is
-// decoded before it is sent. It panics when check or Decode is nil.
+// Validate returns a codec that also rejects a value for which check returns an
+// error or panics. The check is part of decoding, and so of writing: what is
+// written is decoded before it is sent. Validate panics when check or Decode is nil.
 func (c Codec[T]) Validate(check func(T) error) Codec[T] {
 	if check == nil || c.Decode == nil {
 		panic("typed: Validate with a nil function or codec")

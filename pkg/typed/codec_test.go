@@ -90,7 +90,7 @@ func TestHostileTextsAreBounded(t *testing.T) {
 	for c := 'b'; c <= 'i'; c++ {
 		laughs += fmt.Sprintf("%c: &%c [%s*%c]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 8), c-1)
 	}
-	size := 1 << 18 // of 1 << 20 that a map may have
+	size := 1 << 17 // of 1 << 20 that a map may have
 	texts := map[string]string{
 		"a billion laughs":            laughs,
 		"a long string, often":        "a: &a " + strings.Repeat("x", size/2) + "\nb: [" + strings.Repeat("*a,", size/6) + "]",
@@ -121,19 +121,17 @@ func TestHostileTextsAreBounded(t *testing.T) {
 		begun := time.Now()
 		_, err := typed.YAML[any]().Decode(text)
 		yaml := time.Since(begun)
-		mustQuote(t, name, text, err)
+		mustNotQuote(t, name, text, err)
 		_, err = typed.JSON[any]().Decode(text)
-		mustQuote(t, name, text, err)
+		mustNotQuote(t, name, text, err)
 		for _, decode := range []func(string) error{
 			func(s string) error { _, err := typed.Quantity().Decode(s); return err },
 			func(s string) error { _, err := typed.Duration().Decode(s); return err },
 			func(s string) error { _, err := typed.Float[float64]().Decode(s); return err },
 			func(s string) error { _, err := typed.Int[int]().Decode(s); return err },
 			func(s string) error { _, err := typed.Bool().Decode(s); return err },
-			func(s string) error { _, err := typed.YAML[server]().Decode(s); return err },
-			func(s string) error { _, err := typed.StrictJSON[server]().Decode(s); return err },
 		} {
-			mustQuote(t, name, text, decode(text))
+			mustNotQuote(t, name, text, decode(text))
 		}
 		took := time.Since(begun)
 		t.Logf("%-28s YAML %v, all %v", name, yaml.Round(time.Millisecond), took.Round(time.Millisecond))
@@ -143,8 +141,8 @@ func TestHostileTextsAreBounded(t *testing.T) {
 	}
 }
 
-// mustQuote fails if err is long enough to hold what it should not.
-func mustQuote(t *testing.T, name, text string, err error) {
+// mustNotQuote fails if err is long enough to hold what it should not.
+func mustNotQuote(t *testing.T, name, text string, err error) {
 	t.Helper()
 	if err != nil && len(err.Error()) > 200 {
 		t.Errorf("%s: an error of %d bytes about %d: %.200s", name, len(err.Error()), len(text), err)

@@ -34,23 +34,23 @@ type Derived[T any] struct {
 // fn runs before Derive returns, in the caller's goroutine, on an empty map and
 // then on the current version; and on each newer one, when versions follow each
 // other fast on the newest. It must depend on nothing but its argument, and make
-// a T of its own each time. The map need not be synced, nor the store started:
+// a new T each time. The map need not be synced, nor the store started:
 // until then, Load returns what fn makes of the empty map.
 //
 // When fn returns an error, Err says so, and what Load returns depends on whose
 // fault it is:
-//   - If the error consists of nothing but what From has returned, joined or
-//     wrapped or the first of it alone, the keys that it names do not hide
-//     others: fn runs again on the same version with the last good values of
-//     those keys, or without them if they have none.
+//   - If the error consists of nothing but errors of From, joined, wrapped or the
+//     first one alone, the keys that they name do not hide others: fn runs again
+//     on the same version with the last good values of those keys, or without
+//     them if they have none.
 //   - If it says anything else, as a check does whether the keys fit together,
 //     or if fn panics, the last good T stays as a whole: that of the empty map,
 //     or the zero T if fn refuses that too.
 //
 // [mapstore.Status].Rejected has the keys, or else the type in parentheses.
 //
-// A Derived costs a subscription, and ends with Close or with the store's. Derive
-// panics when store or fn is nil.
+// A Derived costs a subscription, and ends with its own Close or the store's.
+// Derive panics when store or fn is nil.
 func Derive[T any](store *mapstore.Store, fn func(mapstore.Reader) (T, error)) *Derived[T] {
 	if store == nil || fn == nil {
 		panic("typed: Derive with a nil store or function")
@@ -73,9 +73,9 @@ func (d *Derived[T]) Load() T { return d.bound.load() }
 func (d *Derived[T]) Err() error { return d.bound.err() }
 
 // OnChange calls fn with each change of what Load returns, as [Value.OnChange]
-// does. The first call leads from what Derive's function makes of an empty map. A
-// version of which it makes an equal T, as [reflect.DeepEqual] has it, calls
-// nobody, and Load goes on to return the one before. It panics when fn is nil.
+// does. The first call leads from what Derive's function makes of an empty map. If
+// that function makes an equal T of a version, by [reflect.DeepEqual], fn is not
+// called, and Load goes on to return the T before. OnChange panics when fn is nil.
 func (d *Derived[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 	return d.bound.onChange(fn)
 }

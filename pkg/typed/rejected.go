@@ -17,9 +17,9 @@ type RejectedError struct {
 	// Name is the key, or for [Derive] the type in parentheses.
 	Name string
 
-	// Reason is what is wrong, without quoting the value: what this package's
-	// codecs and [Reject] say. Of any other error it has only the type, and a hint
-	// at Reject.
+	// Reason says what is wrong without quoting the value: it has the texts of this
+	// package's codecs and of [Reject]. Of any other error it has only the type, and
+	// a hint at Reject.
 	Reason string
 
 	// Cause is what the codec, the validation or Derive's function returned. Its
@@ -40,10 +40,10 @@ func (e *RejectedError) GoString() string {
 // Unwrap returns [ErrRejected] and the cause.
 func (e *RejectedError) Unwrap() []error { return []error{ErrRejected, e.Cause} }
 
-// Reject returns an error for one's own codec or validation to return, bare or
-// wrapped. Its text is shown where errors of a text unknown to be discreet are
-// not: in [Value.Err] and the log. So it must not quote the value: say "must be
-// below 1024", not what it is.
+// Reject returns an error for your own codec or validation to return, bare or
+// wrapped. Its text is shown in [Value.Err] and in the log, where the text of other
+// errors is left out, since it may quote the value. So reason must not: say "must
+// be below 1024", not what the value is.
 func Reject(reason string) error { return safeText(reason) }
 
 type safeText string

@@ -19,9 +19,9 @@ import (
 // pointer, a map or a slice, that must not be changed.
 //
 // Each new text is decoded in a goroutine of its own, so that a codec that blocks
-// holds up nobody else: what others write, and what this program writes by
-// other means than the Value, as with [mapstore.Store.Set], shows in Load a moment after
-// it shows in [mapstore.Store.Get]. [Value.WaitUntil] waits for it, and so does
+// delays nobody else. Therefore what others write, and what this program writes
+// with [mapstore.Store.Set] or Update, shows in Load a moment after it shows in
+// [mapstore.Store.Get]. [Value.WaitUntil] waits for it, and so does
 // [testing/synctest.Wait] in a test that runs in a bubble. What the Value itself
 // has written shows at once.
 type Value[T any] struct {
@@ -30,8 +30,8 @@ type Value[T any] struct {
 	codec    Codec[T]
 	fallback T
 
-	// checked is what Set and Update have decoded last, to check what they write,
-	// so that it is not decoded again when it arrives.
+	// checked is what Set or Update decoded last, to check what it writes. It is
+	// kept so that it is not decoded again when it arrives.
 	checked atomic.Pointer[state[T]]
 }
 
@@ -47,10 +47,10 @@ type Value[T any] struct {
 //     rejects the text: then Err says why, [mapstore.Status].Rejected names the key, and
 //     the log has a line, each until the key is deleted or has a good value.
 //
-// Any number of Values may be bound to one key; they know nothing of each other.
-// A Value costs a subscription, and ends with Close or with the store's. Bound
-// to a store that is closed, it has the last known state and stays as it is. A
-// key that a map cannot have is always absent.
+// Any number of Values may be bound to one key, independently of each other. A
+// Value costs a subscription, and ends with its own Close or the store's. A Value
+// that is bound to a closed store has the last known state and stays as it is. A
+// key that no map can have is always absent.
 //
 // Bind panics when store or codec's Decode is nil.
 func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) *Value[T] {
@@ -90,8 +90,8 @@ func (v *Value[T]) Err() error {
 // Bind's fallback to the current value, if the map has one, and each later one
 // starts where the one before ended. One call at a time; changes that come
 // meanwhile are merged, and a slow fn costs only itself. A change is a change of
-// the text: nobody is called for a text that is the same, or that is rejected.
-// fn may do all that Store.OnChange's may.
+// the text: fn is not called for a text that is the same, or that is rejected. fn
+// may do all that a function given to Store.OnChange may.
 func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 	return v.bound.onChange(fn)
 }
@@ -109,15 +109,15 @@ func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) 
 }
 
 // Set writes value. When it returns nil, the write is durable, and Load returns
-// it or a newer one. Only if another writer's text came right behind it and is
-// rejected may Load still return what was good before both: the store may never
-// have seen the version in between.
+// that value or a newer one. There is one exception: if another writer's text
+// followed at once and is rejected, Load may still return what was good before
+// both, since the store may never have seen the version in between.
 //
-// What value is encoded to is decoded before anything is sent, so that nobody
-// writes what cannot be read; and what Load then returns is what was decoded,
-// which shares nothing with value. The codec runs in the caller's goroutine: one
-// that blocks holds up Set, and only Set, even when ctx has ended. Possible
-// errors, besides those of [mapstore.Store.Set]:
+// Set decodes the encoded value before it sends anything, so that nobody writes
+// what cannot be read. Load then returns what was decoded, which shares nothing
+// with value. The codec runs in the caller's goroutine: one that blocks delays
+// Set, and only Set, even when ctx has ended. Possible errors, besides those of
+// [mapstore.Store.Set]:
 //
 //   - [ErrRejected], as a [RejectedError]: value cannot be encoded, or what it
 //     is encoded to is rejected. Nothing was sent.
@@ -150,9 +150,9 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // new T each time. If the map does not have the key, that is Bind's fallback: a
 // copy made by the codec, or the fallback itself when the codec cannot copy it.
 //
-// fn must keep to what [mapstore.Store.Update] asks of its function, and so must the codec,
-// which runs as part of the transaction: one that blocks holds up all writers of
-// the store, and Update even when ctx has ended.
+// fn must keep to what [mapstore.Store.Update] asks of its function, and so must the
+// codec, which runs as part of the transaction: one that blocks delays all writers
+// of the store, and Update even when ctx has ended.
 //
 // If the current value is rejected, fn does not run, and Update returns a
 // [RejectedError] and changes nothing: fn could only overwrite what it has not
@@ -190,13 +190,14 @@ func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 
 // Close ends the Value: once it has returned, no callback of it runs. Called
 // from inside one, it does not wait for the others, which end with the call that
-// they are in. Load and Err stay as they are; Set and Update return [mapstore.ErrClosed].
-// Close may be called more than once. A codec that blocks holds it up.
+// they are in. Load and Err stay as they are; Set and Update return
+// [mapstore.ErrClosed]. Close may be called more than once. It waits for a codec
+// that blocks.
 func (v *Value[T]) Close() { v.bound.close() }
 
 // examine brings the Value up to a version of the map.
 func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
-	// Loaded before the look whether now is old: what makes it so replaces them,
+	// Loaded before isOld looks: what makes this version old replaces them,
 	// and then its text would be decoded again.
 	current, checked := v.bound.states.Load(), v.checked.Load()
 	if v.bound.isOld(sequence) {
