@@ -398,7 +398,7 @@ var mutants = []mutant{
 		"pkg/internal/panics/panics.go",
 		"fmt.Sprintf(\"%T\", recovered)",
 		"fmt.Sprint(recovered)",
-		e2e("TestNoValueIsEverLoggedOrPutIntoAnError")},
+		test{"pkg/internal/panics", "TestADescriptionQuotesNothing"}},
 
 	// Found first by these mutants, each with a test of its own since.
 	{"1", "a write is visible before the server has agreed to it",
@@ -530,7 +530,7 @@ var mutants = []mutant{
 		"pkg/internal/panics/panics.go",
 		"; ok && isTheRuntimes(err) {",
 		"; ok {",
-		e2e("TestWhatIsPrintedHasNoValue")},
+		test{"pkg/internal/panics", "TestADescriptionQuotesNothing"}},
 	{"4", "nobody waits for a turn to write",
 		"pkg/mapstore/turns.go",
 		"	return time.Duration(max(place, 0)) * t.slot.length()",
