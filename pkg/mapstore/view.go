@@ -12,19 +12,9 @@ import (
 
 // A View is something made of the versions of a store and kept up with them: an
 // index, a cache, or a Value of package typed. [Store.Attach] begins it, and it
-// ends with Detach or with the store:
-//
-//	owners := watch.NewVar(map[string]int{})
-//	view := &mapstore.View{
-//		Name: "keys by owner",
-//		See:  func(now *mapstore.Snapshot) { owners.Store(countOwners(now)) },
-//		Var:  owners,
-//	}
-//	store.Attach(view)
-//	defer view.Detach()
-//
-// The exported fields must not change once the View is attached. The methods may
-// be called from any goroutine.
+// ends with Detach or with the store. The exported fields must not change once it
+// has begun. The methods may be called inside See and once Attach has returned,
+// from any goroutine.
 type View struct {
 	// Name is for people: it is the name of the View's subscription among
 	// [Store.Subscriptions].
