@@ -118,21 +118,6 @@ func TestAViewEndsWithDetachAndWithTheStore(t *testing.T) {
 	}
 }
 
-func TestAViewOfAClosedStoreSeesTheLastVersion(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := mapstoretest.NewStore(t, map[string]string{"a": "1"})
-		store.Close()
-		view, length := lengths(func(*mapstore.Snapshot) {})
-		store.Attach(view)
-		length.Subscribe(func(_, _ int) { t.Error("a callback ran") })
-		synctest.Wait()
-		if length.Load() != 1 {
-			t.Errorf("%d keys", length.Load())
-		}
-		view.Detach()
-	})
-}
-
 func TestWhatAViewRejectsShowsUntilItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := mapstoretest.NewStore(t, nil)

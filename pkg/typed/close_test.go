@@ -87,28 +87,3 @@ func TestCallbacksOfValuesMayCloseTheStore(t *testing.T) {
 		}
 	}
 }
-
-func TestTheStoresCloseWaitsForTheCallbacksOfItsValues(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := open(t, mapstoretest.NewAPI(t))
-		v := typed.Bind(store, "n", typed.Int[int](), 0)
-		release := make(chan struct{})
-		v.OnChange(func(_, _ int) { <-release })
-		set(t, store, "n", "1")
-		synctest.Wait()
-		var closed atomic.Bool
-		go func() {
-			store.Close()
-			closed.Store(true)
-		}()
-		synctest.Wait()
-		if closed.Load() {
-			t.Error("a callback is running after Close")
-		}
-		close(release)
-		synctest.Wait()
-		if !closed.Load() {
-			t.Error("Close waits for nothing")
-		}
-	})
-}

@@ -22,26 +22,17 @@ func open(t *testing.T, api *mapstoretest.API) *mapstore.Store {
 	return api.Open(t, "settings", mapstore.Options{})
 }
 
-// unstarted returns a store that start then runs until the end of the test.
+// unstarted returns a store, and what runs it until the end of the test.
 func unstarted(t *testing.T, api *mapstoretest.API, opts mapstore.Options) (store *mapstore.Store, start func()) {
 	t.Helper()
 	store, err := mapstore.New(api.Client(), "default", "settings", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { store.Close() })
 	return store, func() {
 		t.Helper()
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			if err := store.Start(t.Context()); err != nil {
-				t.Errorf("Start: %v", err)
-			}
-		}()
-		t.Cleanup(func() {
-			store.Close()
-			<-ended
-		})
+		go func() { _ = store.Start(t.Context()) }()
 		if err := store.WaitForSync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
