@@ -49,15 +49,8 @@ func (s *Store) Attach(v *View) {
 	}
 	v.store = s
 	now := s.Snapshot()
-	seen := now.serial // and not now, which must not be kept alive
 	v.See(now)
-	if !s.views.add(v, func() *watch.Subscription {
-		return s.current.Subscribe(func(_, now *Snapshot) {
-			if now.serial > seen {
-				v.See(now)
-			}
-		}, watch.OnPanic(s.logPanic), watch.Named(v.Name))
-	}) {
+	if !s.views.add(v, now.serial) {
 		v.Var.Close()
 	}
 }
@@ -98,6 +91,16 @@ func (v *View) Logger() logr.Logger { return v.store.options.Logger }
 // counts it in [Stats].Panics. It is for [watch.OnPanic].
 func (v *View) LogPanic(recovered any, stack []byte) { v.store.logPanic(recovered, stack) }
 
+// follow lets See see what comes after a version, of which it gets the sequence
+// number only: nothing may keep the version itself alive.
+func (v *View) follow(seen uint64) *watch.Subscription {
+	return v.store.current.Subscribe(func(_, now *Snapshot) {
+		if now.serial > seen {
+			v.See(now)
+		}
+	}, watch.OnPanic(v.LogPanic), watch.Named(v.Name))
+}
+
 // views is what is attached to a store.
 type views struct {
 	rejections atomic.Uint64
@@ -107,8 +110,8 @@ type views struct {
 	closed   bool
 }
 
-// add attaches v and lets it follow, unless the store is closed.
-func (vs *views) add(v *View, follow func() *watch.Subscription) bool {
+// add attaches v, which has seen a version, unless the store is closed.
+func (vs *views) add(v *View, seen uint64) bool {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	if vs.closed {
@@ -118,7 +121,7 @@ func (vs *views) add(v *View, follow func() *watch.Subscription) bool {
 		vs.attached = make(map[*View]struct{})
 	}
 	vs.attached[v] = struct{}{}
-	v.follower = follow()
+	v.follower = v.follow(seen)
 	return true
 }
 
