@@ -19,6 +19,7 @@ import (
 
 	storemetrics "github.com/unrolled/mapstore/metrics/v2"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
 // newManager returns a manager that runs a store and a controller which reads it.
@@ -71,9 +72,9 @@ type scaler struct {
 }
 
 // replicas is how a key's text is read.
-var replicas = mapstore.Int[int32]().Validate(func(n int32) error {
+var replicas = typed.Int[int32]().Validate(func(n int32) error {
 	if n < 0 {
-		return mapstore.Reject("is negative")
+		return typed.Reject("is negative")
 	}
 	return nil
 })

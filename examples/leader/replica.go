@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
 // errDeposed is what a leader gets that has a successor.
@@ -82,7 +83,7 @@ func increment(tx *mapstore.Tx, key string) (string, error) {
 	n := 0
 	if text, ok := tx.Get(key); ok {
 		var err error
-		if n, err = mapstore.Int[int]().Decode(text); err != nil {
+		if n, err = typed.Int[int]().Decode(text); err != nil {
 			return "", err
 		}
 	}

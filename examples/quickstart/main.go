@@ -23,6 +23,7 @@ import (
 
 	"github.com/unrolled/mapstore/v2/examples/internal/demo"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
 func main() {
@@ -35,8 +36,8 @@ func main() {
 type story struct {
 	*demo.Demo
 	a, b         *mapstore.Store
-	inA, inB     *mapstore.Value[int] // a counter, in each of them
-	acknowledged atomic.Int64         // increments of the counter
+	inA, inB     *typed.Value[int] // a counter, in each of them
+	acknowledged atomic.Int64      // increments of the counter
 }
 
 func tell(ctx context.Context, d *demo.Demo) (err error) {
@@ -50,8 +51,8 @@ func tell(ctx context.Context, d *demo.Demo) (err error) {
 		return err
 	}
 	defer s.b.Close()
-	s.inA = mapstore.Bind(s.a, "counter", mapstore.Int[int](), 0)
-	s.inB = mapstore.Bind(s.b, "counter", mapstore.Int[int](), 0)
+	s.inA = typed.Bind(s.a, "counter", typed.Int[int](), 0)
+	s.inB = typed.Bind(s.b, "counter", typed.Int[int](), 0)
 	s.b.OnChange(func(change mapstore.Change) {
 		for key, delta := range change.Deltas() {
 			s.Detail("B: %-8s %-9s %q -> %q", delta.Op, key, delta.Old, delta.New)
@@ -94,7 +95,7 @@ func (s *story) transactions(ctx context.Context) error {
 }
 
 // add lets that many goroutines increment each counter, each so many times.
-func (s *story) add(ctx context.Context, goroutines, times int, counters ...*mapstore.Value[int]) (time.Duration, error) {
+func (s *story) add(ctx context.Context, goroutines, times int, counters ...*typed.Value[int]) (time.Duration, error) {
 	start := time.Now()
 	var adding errgroup.Group
 	for i := range goroutines * len(counters) {
@@ -115,7 +116,7 @@ func (s *story) add(ctx context.Context, goroutines, times int, counters ...*map
 
 func (s *story) typedValue(ctx context.Context) error {
 	s.Step(ctx, "3. A typed value, edited from outside")
-	timeout := mapstore.Bind(s.b, "timeout", mapstore.Duration(), time.Second)
+	timeout := typed.Bind(s.b, "timeout", typed.Duration(), time.Second)
 	defer timeout.Close()
 	for _, text := range []string{"250ms", "soon"} {
 		if _, err := s.edit(ctx, "timeout", text); err != nil {
@@ -123,7 +124,7 @@ func (s *story) typedValue(ctx context.Context) error {
 		}
 		s.Say("timeout.Load() is %v, timeout.Err() %v", timeout.Load(), timeout.Err())
 	}
-	if timeout.Load() != 250*time.Millisecond || !errors.Is(timeout.Err(), mapstore.ErrRejected) {
+	if timeout.Load() != 250*time.Millisecond || !errors.Is(timeout.Err(), typed.ErrRejected) {
 		return errors.New("a malformed value has replaced a good one")
 	}
 	s.OK("A malformed value never replaces a good one.")

@@ -36,4 +36,5 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )

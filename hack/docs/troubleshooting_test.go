@@ -89,7 +89,7 @@ func plain(format string) string {
 func messages(t *testing.T) (texts, reasons, sentinels []string) {
 	t.Helper()
 	var paths []string
-	for _, pkg := range []string{"watch", "mapstore"} {
+	for _, pkg := range []string{"watch", "mapstore", "typed"} {
 		files, err := filepath.Glob(filepath.Join(root, "pkg", pkg, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
 // A subscriber of configuration that people edit with kubectl: it goes on with
@@ -25,8 +26,8 @@ func TestATypedValueFollowsWhatPeopleEdit(t *testing.T) {
 		CPU    int    `json:"cpu"`
 		Memory string `json:"memory"`
 	}
-	timeout := mapstore.Bind(store, "timeout", mapstore.Duration(), time.Second)
-	quota := mapstore.Bind(store, "limits.yaml", mapstore.YAML[limits](), limits{})
+	timeout := typed.Bind(store, "timeout", typed.Duration(), time.Second)
+	quota := typed.Bind(store, "limits.yaml", typed.YAML[limits](), limits{})
 	if timeout.Load() != 5*time.Second || quota.Load() != (limits{2, "1Gi"}) {
 		t.Fatalf("after Bind: %v, %v", timeout.Load(), quota.Load())
 	}
@@ -41,7 +42,7 @@ func TestATypedValueFollowsWhatPeopleEdit(t *testing.T) {
 		t.Errorf("beside a malformed key, the other is %v", got)
 	}
 	settles(t, "Status names the key", func() bool { return fmt.Sprint(store.Status().Rejected) == "[timeout]" })
-	if err := timeout.Err(); timeout.Load() != 5*time.Second || !errors.Is(err, mapstore.ErrRejected) || store.Check(nil) != nil {
+	if err := timeout.Err(); timeout.Load() != 5*time.Second || !errors.Is(err, typed.ErrRejected) || store.Check(nil) != nil {
 		t.Errorf("%v, %v, %v", timeout.Load(), err, store.Check(nil))
 	}
 	settles(t, "the log has a line", func() bool { return strings.Contains(log.String(), "is rejected") })
@@ -67,7 +68,7 @@ func TestTypedUpdatesLoseNothing(t *testing.T) {
 	s := newSite(t)
 	var wg sync.WaitGroup
 	for range 3 {
-		counter := mapstore.Bind(s.store(), "n", mapstore.Int[int](), 0)
+		counter := typed.Bind(s.store(), "n", typed.Int[int](), 0)
 		for range 2 {
 			wg.Go(func() {
 				for range 10 {

@@ -16,9 +16,9 @@ type journal struct {
 	limit  int
 	values bool // whether to keep the beginnings of values
 
-	// initial reports whether what came first was there when following began, and
-	// is no news.
-	initial func() bool
+	// initial is the sequence number of the version that was there when following
+	// began; before the first sync, of the one that will come first.
+	initial uint64
 
 	mu      sync.Mutex // protects entries
 	entries []entry    // oldest first; none changes once it is here
@@ -54,20 +54,19 @@ type delta struct {
 }
 
 func newJournal(store *mapstore.Store, opts Options) *journal {
-	j := &journal{since: time.Now(), limit: opts.Changes, values: opts.showValues()}
-	if store.Stats().Versions == 0 {
-		j.initial = func() bool { return store.Stats().Versions == 1 } // an empty one would not have come
-		return j
+	return &journal{
+		since:   time.Now(),
+		limit:   opts.Changes,
+		values:  opts.showValues(),
+		initial: max(1, store.Snapshot().Sequence()),
 	}
-	held := store.Snapshot().Len() > 0
-	j.initial = func() bool { return held }
-	return j
 }
 
 func (j *journal) record(change mapstore.Change) {
 	e := entry{
 		Time:     time.Now(),
 		Revision: change.New.Revision(),
+		First:    change.New.Sequence() <= j.initial,
 		Reset:    change.Reset,
 		Absent:   !change.New.Exists(),
 	}
@@ -88,7 +87,6 @@ func (j *journal) record(change mapstore.Change) {
 
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	e.First = len(j.entries) == 0 && j.initial()
 	if len(j.entries) == j.limit {
 		j.entries = slices.Delete(j.entries, 0, 1)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
 var (
@@ -144,8 +145,8 @@ var hostile = []string{
 
 func TestRejectedValuesAreNamed(t *testing.T) {
 	s := newSite(t, map[string]string{"port": "secret-nonsense", "wait": "1s"})
-	defer mapstore.Bind(s.store, "port", mapstore.Int[int](), 80).Close()
-	defer mapstore.Bind(s.store, "wait", mapstore.Duration(), 0).Close()
+	defer typed.Bind(s.store, "port", typed.Int[int](), 80).Close()
+	defer typed.Bind(s.store, "wait", typed.Duration(), 0).Close()
 	page := s.page(debugpage.Options{})
 	body := get(page, "/").Body.String()
 	expectText(t, body, "Rejected 1 value; the last good one is served: port", "0 reconnects, 1 rejected value ")

@@ -56,24 +56,8 @@
 // Change; nothing queues up, and nobody waits for a slow subscriber. When
 // writes stop, the last Change is the current state.
 //
-// # Typed values
-//
-// [Bind] follows one key as a T: it decodes each new text once, and
-// [Value.Load] costs two atomic loads. [Derive] does the same for a struct made
-// of many keys of one version. There are codecs for strings, booleans, integers,
-// floats, durations, quantities, text, JSON and YAML; one's own is two functions,
-// and [Codec.Validate] adds a check to any.
-//
-//	timeout := mapstore.Bind(store, "timeout", mapstore.Duration(), 30*time.Second)
-//	ctx, cancel := context.WithTimeout(ctx, timeout.Load())
-//
-// A value that is malformed or invalid is rejected: the last good one is served,
-// other keys are not concerned, and [Value.Err], [Status].Rejected and the log say
-// so without quoting it. A codec that fails or panics costs its own Value only. So
-// does one that blocks, and those who set, update or close meanwhile wait for it;
-// but while it blocks in [Value.Update], all writers of the store do. What
-// [Value.Set] and Update write is decoded before it is sent, so that nobody writes
-// what cannot be read.
+// Package typed follows keys as Go types. A [View] is what it stands on, and what
+// your own indexes and caches can stand on.
 //
 // # Deletion, recreation, rollback
 //

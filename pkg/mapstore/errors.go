@@ -37,12 +37,7 @@ var (
 	// error of a write means that it was not applied.
 	ErrUnknownOutcome = errors.New("mapstore: outcome unknown, the write may have been applied")
 
-	// ErrRejected is returned when a value cannot be decoded, encoded or is
-	// invalid. The error is then a [RejectedError], which says why.
-	ErrRejected = errors.New("mapstore: value rejected")
-
-	// ErrClosed is returned when the store is closed, its Start has ended, or
-	// the [Value] that was to be written is closed.
+	// ErrClosed is returned when the store is closed, or its Start has ended.
 	ErrClosed = errors.New("mapstore: closed")
 )
 

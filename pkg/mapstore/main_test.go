@@ -100,3 +100,10 @@ func (c *cluster) start(store *mapstore.Store) *mapstore.Store {
 	}
 	return store
 }
+
+func set(t *testing.T, store *mapstore.Store, key, value string) {
+	t.Helper()
+	if err := store.Set(t.Context(), key, value); err != nil {
+		t.Fatal(err)
+	}
+}

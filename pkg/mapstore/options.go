@@ -17,6 +17,9 @@ type Options struct {
 	//	"Following the API server again" (info 0): the outage is over; after how long
 	//	"The API server has gone back in time; following it" (info 0): from and to which revision
 	//	"A change callback panicked" (error): the panic, but for what might quote a value, and the stack
+	//
+	// Values and Deriveds of package typed write these:
+	//
 	//	"A value is rejected; serving the last good one" (info 0): what is bound to a key cannot use its new text, with the reason
 	//	"A value is accepted again" (info 0): it can, or the key is gone
 	//	"What decodes a value panicked" (error): a codec, a validation or Derive's function did; as for callbacks

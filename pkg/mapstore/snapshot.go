@@ -28,7 +28,7 @@ type Snapshot struct {
 	follows string
 
 	// Set by the replica before the snapshot is published.
-	sequence  uint64    // counts the versions that this store has installed
+	sequence  uint64    // see Sequence
 	resets    uint64    // grows by one with every Reset
 	rewinds   uint64    // grows by one with every Reset at which the server has gone back in time
 	committed time.Time // when the newest commit in the ledger arrived
@@ -45,6 +45,12 @@ type Snapshot struct {
 type diff struct {
 	from uint64
 	keys []string
+}
+
+// NewSnapshot returns a Snapshot with these values, for tests of what reads one. It
+// Exists, and its Revision, UID and Sequence are zero. The map is copied.
+func NewSnapshot(values map[string]string) *Snapshot {
+	return newSnapshot(&corev1.ConfigMap{Data: maps.Clone(values)})
 }
 
 // newSnapshot takes over object, which must not change any more.
@@ -102,6 +108,11 @@ func (s *Snapshot) Revision() string { return s.revision }
 // UID returns the ConfigMap's UID. A deleted map still has the UID of the
 // object that was deleted; it is empty if there has been none.
 func (s *Snapshot) UID() types.UID { return s.uid }
+
+// Sequence returns how many versions the store that has this one had had when it
+// took it: 1 for the first, and more for each that came later. It is zero before
+// the first sync. The numbers of two stores have nothing to do with each other.
+func (s *Snapshot) Sequence() uint64 { return s.sequence }
 
 // String describes the version without its contents, which nobody should find in
 // a log.

@@ -43,13 +43,14 @@ type Stats struct {
 	// request is in flight are not among them.
 	Queued int
 
-	// Rejections are the new texts that a [Value] or [Derived] has rejected.
+	// Rejections are the new texts that a [View], such as a Value or Derived of
+	// package typed, has rejected.
 	Rejections uint64
 
 	// Panics are those of callbacks.
 	Panics uint64
 	// Subscriptions are those that [Store.Subscriptions] returns: those of the store
-	// and of what is bound to it. Loops over Changes are not among them.
+	// and of its views. Loops over Changes are not among them.
 	Subscriptions int
 	// Lag is that of the subscription that is furthest behind: see
 	// [watch.Subscription.Lag].
@@ -72,7 +73,7 @@ func (s *Store) Stats() Stats {
 		Aborted:         c.aborted.Load(),
 		Failures:        c.failures.Load(),
 		Queued:          c.group.Queued(),
-		Rejections:      s.rejections.total.Load(),
+		Rejections:      s.views.rejections.Load(),
 		Panics:          s.panics.Load(),
 	}
 	for _, subscription := range s.Subscriptions() {
@@ -82,9 +83,9 @@ func (s *Store) Stats() Stats {
 	return stats
 }
 
-// Subscriptions returns those that [Store.OnChange], [Value.OnChange] and
-// [Derived.OnChange] have made, each named after its function, and for each [Value]
-// and [Derived] the one that decodes, named after the key or type, in no order.
+// Subscriptions returns the subscriptions of the store and of its views, in no
+// order: those that [Store.OnChange] has made, named after their functions; for
+// each [View] the one that calls See, with the View's name; and those of its Var.
 func (s *Store) Subscriptions() []*watch.Subscription {
-	return append(s.current.Subscriptions(), s.bindings.subscriptions()...)
+	return append(s.current.Subscriptions(), s.views.subscriptions()...)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -207,58 +206,5 @@ func TestStatsTellOfSubscriptions(t *testing.T) {
 	blocked.Stop()
 	if got := store.Stats().Subscriptions; got != 0 {
 		t.Errorf("%d subscriptions after Stop", got)
-	}
-}
-
-func TestACallbackOfAValueThatBlocksShows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := mapstoretest.NewStore(t, map[string]string{"n": "1"})
-		v := mapstore.Bind(store, "n", mapstore.Int[int](), 0)
-		d := mapstore.Derive(store, func(now *mapstore.Snapshot) (int, error) { return now.Len(), nil })
-		release := make(chan struct{})
-		block := func(_, _ int) { <-release }
-		v.OnChange(block)
-		idle := d.OnChange(func(_, _ int) {})
-		time.Sleep(time.Minute) // of the bubble's clock
-		if got := store.Stats(); got.Lag != time.Minute || got.Subscriptions != 4 {
-			t.Errorf("a lag of %v, and %d subscriptions", got.Lag, got.Subscriptions)
-		}
-		var names []string
-		for _, s := range store.Subscriptions() {
-			name := s.Name()
-			if strings.Contains(name, "TestACallbackOfAValueThatBlocksShows") {
-				name = "a callback"
-			}
-			names = append(names, fmt.Sprint(name, ", ", s.Lag()))
-		}
-		slices.Sort(names)
-		want := []string{"a callback, 0s", "a callback, 1m0s", "value of (int), 0s", "value of n, 0s"}
-		if !slices.Equal(names, want) {
-			t.Errorf("the subscriptions are %q, want %q", names, want)
-		}
-		close(release)
-		synctest.Wait()
-		if got := store.Stats(); got.Lag != 0 {
-			t.Errorf("a lag of %v when the callback has ended", got.Lag)
-		}
-		idle.Stop()
-		v.Close()
-		if got := store.Stats().Subscriptions; got != 1 {
-			t.Errorf("%d subscriptions, want that of the Derived", got)
-		}
-	})
-}
-
-func TestStatsTellOfRejectedValues(t *testing.T) {
-	store := newCluster(t).store()
-	v := mapstore.Bind(store, "n", mapstore.Int[int](), 1)
-	defer v.Close()
-	set(t, store, "n", "x")
-	mapstore.Eventually(t, "the value is rejected", func() bool { return store.Stats().Rejections == 1 })
-	set(t, store, "other", "x")
-	set(t, store, "n", "y")
-	mapstore.Eventually(t, "the next is rejected", func() bool { return store.Stats().Rejections == 2 })
-	if all := store.Subscriptions(); len(all) != 1 || all[0].Name() != "value of n" {
-		t.Errorf("the subscriptions are %v, the first named %q", all, all[0].Name())
 	}
 }

@@ -21,11 +21,11 @@ type Status struct {
 	LastContact time.Time
 	// Err is why the copy may be stale right now; nil when it is not.
 	Err error
-	// Rejected names what cannot be decoded right now, sorted: the keys of
-	// Values and Deriveds, and the type, in parentheses, of a Derived that
-	// refuses the map as a whole. The last good value is served for each. They do
-	// not make Err: a typo in a shared map would take all readers out of service
-	// at once, though each of them works with what was good.
+	// Rejected names what a [View] cannot use right now, sorted. Those of package
+	// typed name the keys of Values and Deriveds, and the type, in parentheses, of
+	// a Derived that refuses the map as a whole; each serves the last good value.
+	// Rejected does not set Err: a typo in a shared map would take all readers out
+	// of service at once, though each of them works with what was good.
 	Rejected []string
 }
 
@@ -42,7 +42,7 @@ func (s *Store) Status() Status {
 		Exists:   snapshot.Exists(),
 		Revision: snapshot.Revision(),
 		Bytes:    snapshot.size().values,
-		Rejected: s.rejections.names(),
+		Rejected: s.views.rejected(),
 	}
 	if contact := s.source.contact.Load(); contact != nil {
 		status.LastContact = *contact

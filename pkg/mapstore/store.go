@@ -28,8 +28,7 @@ type Store struct {
 	release   func() // what Open has acquired beside the store
 	panics    atomic.Uint64
 
-	bindings   bindings
-	rejections rejections
+	views views
 
 	mu     sync.Mutex // protects phase and stop, and adding to calls
 	phase  phase
@@ -108,7 +107,7 @@ func (s *Store) Start(ctx context.Context) error {
 
 	s.source.link.Close()
 	close(s.halted)
-	s.bindings.close(s.current)
+	s.views.close(s.current)
 	return nil
 }
 
@@ -169,7 +168,7 @@ func (s *Store) Close() error {
 		s.committer.close()
 		s.source.link.Close()
 	}
-	s.bindings.close(s.current)
+	s.views.close(s.current)
 	s.release()
 	return nil
 }

@@ -2,12 +2,10 @@ package mapstore
 
 import (
 	"context"
-	"fmt"
 	"iter"
-	"reflect"
-	"runtime"
 	"slices"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -34,12 +32,7 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 		if change, ok := chain.next(now); ok {
 			fn(change)
 		}
-	}, watch.OnPanic(s.logPanic), namedAfter(fn))
-}
-
-// namedAfter gives a subscription the name of its function.
-func namedAfter(fn any) watch.Option {
-	return watch.Named(runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name())
+	}, watch.OnPanic(s.logPanic), watch.NamedAfter(fn))
 }
 
 // Changes iterates over the same chain of changes as OnChange brings, in the
@@ -74,25 +67,7 @@ func (c *chain) next(now *Snapshot) (Change, bool) {
 	return change, ok
 }
 
-// isTheRuntimes reports whether err is of one of Go's own types: anybody's may
-// have the method that makes it a runtime.Error.
-func isTheRuntimes(err runtime.Error) bool {
-	t := reflect.TypeOf(err)
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	return t.PkgPath() == "runtime"
-}
-
 func (s *Store) logPanic(recovered any, stack []byte) {
 	s.panics.Add(1)
-	s.options.Logger.Error(nil, "A change callback panicked", "panic", describePanic(recovered), "stack", string(stack))
-}
-
-// describePanic says what was recovered, without what anybody has put into it.
-func describePanic(recovered any) string {
-	if err, ok := recovered.(runtime.Error); ok && isTheRuntimes(err) {
-		return err.Error() // these name indexes and types, never contents
-	}
-	return fmt.Sprintf("%T", recovered)
+	s.options.Logger.Error(nil, "A change callback panicked", "panic", panics.Describe(recovered), "stack", string(stack))
 }

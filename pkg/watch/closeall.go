@@ -2,6 +2,12 @@ package watch
 
 // A Closer is a [Var] of any type.
 type Closer interface {
+	// Close ends the Var, as [Var.Close] does.
+	Close()
+
+	// Subscriptions returns the subscriptions, as [Var.Subscriptions] does.
+	Subscriptions() []*Subscription
+
 	// end closes the Var without waiting. It returns what is closed when the
 	// callbacks under way have ended, and whether the caller is inside one.
 	end() (running []<-chan struct{}, inside bool)

@@ -3,6 +3,8 @@ package watch
 import (
 	"fmt"
 	"log/slog"
+	"reflect"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -58,6 +60,12 @@ func OnPanic(fn func(recovered any, stack []byte)) Option {
 // Named gives the subscription a name for people to read. The default is none.
 func Named(name string) Option {
 	return func(o *options) { o.name = name }
+}
+
+// NamedAfter gives the subscription the name of a function: that of the package,
+// and in it that of the function, as stack traces have them.
+func NamedAfter(fn any) Option {
+	return Named(runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name())
 }
 
 // Subscribe calls fn for each step of the chain of changes that the package

@@ -1,18 +1,21 @@
-package mapstore
+package typed
 
 import (
 	"runtime/debug"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// A Codec turns the text of one key into a T and back. One's own is two
-// functions. They must be safe to call from any goroutine, and depend on
-// nothing but their argument. They may return an error, panic or end their
-// goroutine: that rejects the text. One that blocks holds up its own [Value], and
-// whoever closes that or the store. In [Bind], [Value.Set] and [Value.Update] it
-// runs in the caller's goroutine, where no ctx ends it; and in Update it holds up
-// all writers of the store, as does any function that [Store.Update] is given.
+// A Codec turns the text of one key into a T and back. Your own is two functions.
+// They must be safe to call from any goroutine, and depend on nothing but their
+// argument. They may return an error, panic or end their goroutine: that rejects
+// the text. A codec that blocks delays its own [Value], and whoever closes that or
+// the store. In [Bind], [Value.Set] and [Value.Update] it runs in the caller's
+// goroutine, where no ctx ends it; and in Update it delays all writers of the
+// store, as does any function that [mapstore.Store.Update] is given.
 //
-// The codecs of this package quote no text in their errors. For one's own, see
+// The codecs of this package quote no text in their errors. For your own, see
 // [Reject].
 type Codec[T any] struct {
 	// Decode returns what text means. It should make a new T each time: a T that
@@ -24,12 +27,12 @@ type Codec[T any] struct {
 	Encode func(value T) (string, error)
 }
 
-// Validate returns a codec that also rejects what check returns an error for,
-// or panics on. It is part of decoding, and so of writing: what is written is
-// decoded before it is sent. It panics when check or Decode is nil.
+// Validate returns a codec that also rejects a value for which check returns an
+// error or panics. The check is part of decoding, and so of writing: what is
+// written is decoded before it is sent. Validate panics when check or Decode is nil.
 func (c Codec[T]) Validate(check func(T) error) Codec[T] {
 	if check == nil || c.Decode == nil {
-		panic("mapstore: Validate with a nil function or codec")
+		panic("typed: Validate with a nil function or codec")
 	}
 	decode := c.Decode
 	c.Decode = func(text string) (T, error) {
@@ -42,11 +45,11 @@ func (c Codec[T]) Validate(check func(T) error) Codec[T] {
 	return c
 }
 
-// From decodes the value of key in s, for use in the function of [Derive]. If
-// s has no such key, it returns fallback. If the value is rejected, it returns
-// fallback and a [RejectedError].
-func (c Codec[T]) From(s *Snapshot, key string, fallback T) (T, error) {
-	text, ok := s.Get(key)
+// From decodes the value of key in r, for use in the function of [Derive] or of
+// [mapstore.Store.Update]. If r has no such key, it returns fallback. If the value
+// is rejected, it returns fallback and a [RejectedError].
+func (c Codec[T]) From(r mapstore.Reader, key string, fallback T) (T, error) {
+	text, ok := r.Get(key)
 	if !ok {
 		return fallback, nil
 	}
@@ -82,7 +85,7 @@ func (e *encodeError) Error() string { return e.what.Error() + ": " + e.cause.Er
 func recovering[A, B any](fn func(A) (B, error), argument A) (result B, err error) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
-			err = &panicked{describePanic(recovered), debug.Stack()}
+			err = &panicked{panics.Describe(recovered), debug.Stack()}
 		}
 	}()
 	return fn(argument)

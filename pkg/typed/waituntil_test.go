@@ -1,4 +1,4 @@
-package mapstore_test
+package typed_test
 
 import (
 	"context"
@@ -10,15 +10,16 @@ import (
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
 func TestWaitUntilReturnsTheFirstValueThatFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
 		store := api.Open(t, "settings", mapstore.Options{})
-		v := mapstore.Bind(store, "n", mapstore.Int[int](), 0)
-		d := mapstore.Derive(store, func(now *mapstore.Snapshot) (int, error) {
-			return mapstore.Int[int]().From(now, "n", 0)
+		v := typed.Bind(store, "n", typed.Int[int](), 0)
+		d := typed.Derive(store, func(now mapstore.Reader) (int, error) {
+			return typed.Int[int]().From(now, "n", 0)
 		})
 		isBig := func(n int) bool { return n > 5 }
 		got := make(chan int, 2)
@@ -58,8 +59,8 @@ func TestWaitUntilSaysWhyAValueDidNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
 		store := api.Open(t, "settings", mapstore.Options{})
-		v := mapstore.Bind(store, "n", mapstore.Int[int](), 0)
-		d := mapstore.Derive(store, func(now *mapstore.Snapshot) (int, error) { return now.Len(), nil })
+		v := typed.Bind(store, "n", typed.Int[int](), 0)
+		d := typed.Derive(store, func(now mapstore.Reader) (int, error) { return now.Len(), nil })
 		isBig := func(n int) bool { return n > 5 }
 		wait := func() error {
 			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -80,7 +81,7 @@ func TestWaitUntilSaysWhyAValueDidNotCome(t *testing.T) {
 			t.Errorf("in vain: %v", err)
 		}
 		set(t, store, "n", "canary-4711")
-		if err := wait(); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, mapstore.ErrRejected) || strings.Contains(err.Error(), "canary") {
+		if err := wait(); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, typed.ErrRejected) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("when the value is rejected: %v", err)
 		}
 		outage := api.Fail(mapstoretest.Refused())

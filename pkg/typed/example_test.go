@@ -1,4 +1,4 @@
-package mapstore_test
+package typed_test
 
 import (
 	"context"
@@ -8,16 +8,36 @@ import (
 	"net/netip"
 	"time"
 
+	"k8s.io/client-go/kubernetes/fake"
+
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
+
+// openFake returns a running store on a cluster of its own.
+func openFake(name string) *mapstore.Store {
+	store, err := mapstore.New(fake.NewClientset(), "default", name, mapstore.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() {
+		if err := store.Start(context.Background()); err != nil {
+			log.Fatal(err)
+		}
+	}()
+	if err := store.WaitForSync(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	return store
+}
 
 // A service that follows one setting while it runs.
 func ExampleBind() {
 	ctx := context.Background()
-	store := open("service")
+	store := openFake("service")
 	defer store.Close()
 
-	timeout := mapstore.Bind(store, "timeout", mapstore.Duration(), 30*time.Second)
+	timeout := typed.Bind(store, "timeout", typed.Duration(), 30*time.Second)
 	fmt.Println(timeout.Load()) // in a request path: it costs nothing
 
 	changed := make(chan string)
@@ -34,16 +54,16 @@ func ExampleBind() {
 // Validation is part of decoding: nothing invalid is served, or written.
 func ExampleCodec_Validate() {
 	ctx := context.Background()
-	store := open("ports")
+	store := openFake("ports")
 	defer store.Close()
 
-	unprivileged := mapstore.Int[uint16]().Validate(func(port uint16) error {
+	unprivileged := typed.Int[uint16]().Validate(func(port uint16) error {
 		if port < 1024 {
-			return mapstore.Reject("must be 1024 or above")
+			return typed.Reject("must be 1024 or above")
 		}
 		return nil
 	})
-	port := mapstore.Bind(store, "port", unprivileged, 8080)
+	port := typed.Bind(store, "port", unprivileged, 8080)
 	fmt.Println(port.Set(ctx, 80))
 	fmt.Println(port.Set(ctx, 9090), port.Load())
 	// Output:
@@ -54,12 +74,12 @@ func ExampleCodec_Validate() {
 // A malformed value leaves the last good one, and shows.
 func ExampleValue_Err() {
 	ctx := context.Background()
-	store := open("flags-typed")
+	store := openFake("flags-typed")
 	defer store.Close()
 	if err := store.Set(ctx, "dark-mode", "yes"); err != nil {
 		log.Fatal(err)
 	}
-	darkMode := mapstore.Bind(store, "dark-mode", mapstore.Bool(), false)
+	darkMode := typed.Bind(store, "dark-mode", typed.Bool(), false)
 	fmt.Println(darkMode.Load(), darkMode.Err())
 	fmt.Println(store.Status().Rejected)
 	// Output:
@@ -69,11 +89,11 @@ func ExampleValue_Err() {
 
 func ExampleValue_Update() {
 	ctx := context.Background()
-	store := open("workers")
+	store := openFake("workers")
 	defer store.Close()
 
 	type assignments map[string][]string
-	workers := mapstore.Bind(store, "workers.yaml", mapstore.YAML[assignments](), assignments{})
+	workers := typed.Bind(store, "workers.yaml", typed.YAML[assignments](), assignments{})
 	if err := workers.Update(ctx, func(all assignments) (assignments, error) {
 		all["worker-1"] = append(all["worker-1"], "shard-7")
 		return all, nil
@@ -90,7 +110,7 @@ func ExampleValue_Update() {
 // A struct of many keys, all from one version of the map.
 func ExampleDerive() {
 	ctx := context.Background()
-	store := open("upstream")
+	store := openFake("upstream")
 	defer store.Close()
 	if _, err := store.Update(ctx, func(tx *mapstore.Tx) error {
 		tx.Set("address", "10.0.0.1")
@@ -104,29 +124,29 @@ func ExampleDerive() {
 		Address netip.Addr
 		Retries int
 	}
-	settings := mapstore.Derive(store, func(now *mapstore.Snapshot) (upstream, error) {
-		address, err1 := mapstore.Text[netip.Addr]().From(now, "address", netip.IPv6Loopback())
-		retries, err2 := mapstore.Int[int]().From(now, "retries", 3)
+	settings := typed.Derive(store, func(now mapstore.Reader) (upstream, error) {
+		address, err1 := typed.Text[netip.Addr]().From(now, "address", netip.IPv6Loopback())
+		retries, err2 := typed.Int[int]().From(now, "retries", 3)
 		return upstream{address, retries}, errors.Join(err1, err2)
 	})
 	fmt.Println(settings.Load())
 	fmt.Println(settings.Err())
 	// Output:
 	// {10.0.0.1 3}
-	// mapstore: value rejected: (mapstore_test.upstream): retries: not an integer
+	// mapstore: value rejected: (typed_test.upstream): retries: not an integer
 }
 
 // One's own codec is two functions.
 func ExampleCodec() {
 	ctx := context.Background()
-	store := open("codec")
+	store := openFake("codec")
 	defer store.Close()
 
-	date := mapstore.Codec[time.Time]{
+	date := typed.Codec[time.Time]{
 		Decode: func(text string) (time.Time, error) { return time.Parse(time.DateOnly, text) },
 		Encode: func(day time.Time) (string, error) { return day.Format(time.DateOnly), nil },
 	}
-	release := mapstore.Bind(store, "release", date, time.Time{})
+	release := typed.Bind(store, "release", date, time.Time{})
 	if err := release.Set(ctx, time.Date(2026, 2, 1, 15, 4, 5, 0, time.UTC)); err != nil {
 		log.Fatal(err)
 	}

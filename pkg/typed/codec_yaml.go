@@ -1,4 +1,4 @@
-package mapstore
+package typed
 
 import (
 	"bytes"

@@ -1,10 +1,14 @@
-package mapstore
+package typed
 
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -15,9 +19,9 @@ import (
 // pointer, a map or a slice, that must not be changed.
 //
 // Each new text is decoded in a goroutine of its own, so that a codec that blocks
-// holds up nobody else: what others write, and what this program writes by
-// other means than the Value, as with [Store.Set], shows in Load a moment after
-// it shows in [Store.Get]. [Value.WaitUntil] waits for it, and so does
+// delays nobody else. Therefore what others write, and what this program writes
+// with [mapstore.Store.Set] or Update, shows in Load a moment after it shows in
+// [mapstore.Store.Get]. [Value.WaitUntil] waits for it, and so does
 // [testing/synctest.Wait] in a test that runs in a bubble. What the Value itself
 // has written shows at once.
 type Value[T any] struct {
@@ -26,8 +30,8 @@ type Value[T any] struct {
 	codec    Codec[T]
 	fallback T
 
-	// checked is what Set and Update have decoded last, to check what they write,
-	// so that it is not decoded again when it arrives.
+	// checked is what Set or Update decoded last, to check what it writes. It is
+	// kept so that it is not decoded again when it arrives.
 	checked atomic.Pointer[state[T]]
 }
 
@@ -40,18 +44,18 @@ type Value[T any] struct {
 //   - fallback, when the map does not have the key;
 //   - what its text decodes to, when it has;
 //   - the last good value, or fallback if there has been none, when codec
-//     rejects the text: then Err says why, [Status].Rejected names the key, and
+//     rejects the text: then Err says why, [mapstore.Status].Rejected names the key, and
 //     the log has a line, each until the key is deleted or has a good value.
 //
-// Any number of Values may be bound to one key; they know nothing of each other.
-// A Value costs a subscription, and ends with Close or with the store's. Bound
-// to a store that is closed, it has the last known state and stays as it is. A
-// key that a map cannot have is always absent.
+// Any number of Values may be bound to one key, independently of each other. A
+// Value costs a subscription, and ends with its own Close or the store's. A Value
+// that is bound to a closed store has the last known state and stays as it is. A
+// key that no map can have is always absent.
 //
 // Bind panics when store or codec's Decode is nil.
-func Bind[T any](store *Store, key string, codec Codec[T], fallback T) *Value[T] {
+func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) *Value[T] {
 	if store == nil || codec.Decode == nil {
-		panic("mapstore: Bind with a nil store or codec")
+		panic("typed: Bind with a nil store or codec")
 	}
 	same := func(a, b *state[T]) bool { return a.present == b.present && a.text == b.text }
 	v := &Value[T]{
@@ -70,7 +74,7 @@ func Bind[T any](store *Store, key string, codec Codec[T], fallback T) *Value[T]
 func (v *Value[T]) Load() T { return v.bound.load() }
 
 // Err returns why the newest value was rejected, as a [RejectedError]; nil if it
-// was not. It returns [ErrInvalidKey] when the key is one that no map can have.
+// was not. It returns [mapstore.ErrInvalidKey] when the key is one that no map can have.
 func (v *Value[T]) Err() error {
 	if err := validateKey(v.key); err != nil {
 		return err
@@ -82,16 +86,13 @@ func (v *Value[T]) Err() error {
 // subscription is stopped or the Value or the store is closed. It panics when fn
 // is nil.
 //
-// The calls form a chain, as those of [Store.OnChange] do: the first leads from
+// The calls form a chain, as those of [mapstore.Store.OnChange] do: the first leads from
 // Bind's fallback to the current value, if the map has one, and each later one
 // starts where the one before ended. One call at a time; changes that come
 // meanwhile are merged, and a slow fn costs only itself. A change is a change of
-// the text: nobody is called for a text that is the same, or that is rejected.
-// fn may do all that Store.OnChange's may.
+// the text: fn is not called for a text that is the same, or that is rejected. fn
+// may do all that a function given to Store.OnChange may.
 func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
-	if fn == nil {
-		panic("mapstore: OnChange with a nil function")
-	}
 	return v.bound.onChange(fn)
 }
 
@@ -100,7 +101,7 @@ func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 // sync is Bind's fallback, and then with newer ones; values may be skipped, the
 // newest never.
 //
-// It returns [ErrInvalidArgument] for a nil cond, [ErrClosed] when the Value or
+// It returns [mapstore.ErrInvalidArgument] for a nil cond, [mapstore.ErrClosed] when the Value or
 // the store is closed, and otherwise ctx's error, with why the copy is stale or
 // the newest value was rejected if one of them is so.
 func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) {
@@ -108,20 +109,20 @@ func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) 
 }
 
 // Set writes value. When it returns nil, the write is durable, and Load returns
-// it or a newer one. Only if another writer's text came right behind it and is
-// rejected may Load still return what was good before both: the store may never
-// have seen the version in between.
+// that value or a newer one. There is one exception: if another writer's text
+// followed at once and is rejected, Load may still return what was good before
+// both, since the store may never have seen the version in between.
 //
-// What value is encoded to is decoded before anything is sent, so that nobody
-// writes what cannot be read; and what Load then returns is what was decoded,
-// which shares nothing with value. The codec runs in the caller's goroutine: one
-// that blocks holds up Set, and only Set, even when ctx has ended. Possible
-// errors, besides those of [Store.Set]:
+// Set decodes the encoded value before it sends anything, so that nobody writes
+// what cannot be read. Load then returns what was decoded, which shares nothing
+// with value. The codec runs in the caller's goroutine: one that blocks delays
+// Set, and only Set, even when ctx has ended. Possible errors, besides those of
+// [mapstore.Store.Set]:
 //
 //   - [ErrRejected], as a [RejectedError]: value cannot be encoded, or what it
 //     is encoded to is rejected. Nothing was sent.
-//   - [ErrInvalidArgument]: the codec has no Encode.
-//   - [ErrClosed]: the Value is closed, or the store.
+//   - [mapstore.ErrInvalidArgument]: the codec has no Encode.
+//   - [mapstore.ErrClosed]: the Value is closed, or the store.
 func (v *Value[T]) Set(ctx context.Context, value T) error {
 	if err := v.writable(); err != nil {
 		return err
@@ -130,7 +131,10 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 	if err != nil {
 		return err
 	}
-	written, err := v.bound.store.set(ctx, v.key, text)
+	written, err := v.bound.store.Update(ctx, func(tx *mapstore.Tx) error {
+		tx.Set(v.key, text)
+		return nil
+	})
 	if err == nil {
 		v.catchUp(written)
 	}
@@ -146,9 +150,9 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // new T each time. If the map does not have the key, that is Bind's fallback: a
 // copy made by the codec, or the fallback itself when the codec cannot copy it.
 //
-// fn must keep to what [Store.Update] asks of its function, and so must the codec,
-// which runs as part of the transaction: one that blocks holds up all writers of
-// the store, and Update even when ctx has ended.
+// fn must keep to what [mapstore.Store.Update] asks of its function, and so must the
+// codec, which runs as part of the transaction: one that blocks delays all writers
+// of the store, and Update even when ctx has ended.
 //
 // If the current value is rejected, fn does not run, and Update returns a
 // [RejectedError] and changes nothing: fn could only overwrite what it has not
@@ -157,12 +161,12 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 // of Set and of Store.Update.
 func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 	if fn == nil {
-		return fmt.Errorf("%w: the function is nil", ErrInvalidArgument)
+		return fmt.Errorf("%w: the function is nil", mapstore.ErrInvalidArgument)
 	}
 	if err := v.writable(); err != nil {
 		return err
 	}
-	written, err := v.bound.store.Update(ctx, func(tx *Tx) error {
+	written, err := v.bound.store.Update(ctx, func(tx *mapstore.Tx) error {
 		current, err := v.fresh(tx.Get(v.key))
 		if err != nil {
 			return err
@@ -186,22 +190,23 @@ func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 
 // Close ends the Value: once it has returned, no callback of it runs. Called
 // from inside one, it does not wait for the others, which end with the call that
-// they are in. Load and Err stay as they are; Set and Update return [ErrClosed].
-// Close may be called more than once. A codec that blocks holds it up.
+// they are in. Load and Err stay as they are; Set and Update return
+// [mapstore.ErrClosed]. Close may be called more than once. It waits for a codec
+// that blocks.
 func (v *Value[T]) Close() { v.bound.close() }
 
 // examine brings the Value up to a version of the map.
-func (v *Value[T]) examine(now *Snapshot) {
-	// Loaded before the look whether now is old: what makes it so replaces them,
+func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
+	// Loaded before isOld looks: what makes this version old replaces them,
 	// and then its text would be decoded again.
 	current, checked := v.bound.states.Load(), v.checked.Load()
-	if v.bound.isOld(now.sequence) {
+	if v.bound.isOld(sequence) {
 		return
 	}
 	next := finding[T]{state: state[T]{value: v.fallback}, good: true}
 	if next.text, next.present = now.Get(v.key); next.present {
-		next.fail(v.key, next.text, errEnded)                 // for a codec that does not return:
-		defer func() { v.bound.settle(now.sequence, next) }() // this is run all the same
+		next.fail(v.key, next.text, errEnded)              // for a codec that does not return:
+		defer func() { v.bound.publish(sequence, next) }() // this is run all the same
 		if value, err := v.decode(next.text, current, checked); err != nil {
 			next.fail(v.key, next.text, err)
 		} else {
@@ -209,7 +214,7 @@ func (v *Value[T]) examine(now *Snapshot) {
 		}
 		return
 	}
-	v.bound.settle(now.sequence, next)
+	v.bound.publish(sequence, next)
 }
 
 // decode returns what text means, without decoding it again if it is the one
@@ -253,21 +258,26 @@ func (v *Value[T]) fresh(text string, present bool) (T, error) {
 
 // catchUp makes Load at least as new as what was written: first with the version
 // that has it, in case that newer ones are rejected.
-func (v *Value[T]) catchUp(written *Snapshot) {
-	v.examine(written)
-	v.examine(v.bound.store.current.Load())
+func (v *Value[T]) catchUp(written *mapstore.Snapshot) {
+	v.examine(written.Sequence(), written)
+	now := v.bound.store.Snapshot()
+	v.examine(now.Sequence(), now)
 }
 
 func (v *Value[T]) writable() error {
 	switch {
 	case v.codec.Encode == nil:
-		return fmt.Errorf("%w: the codec of %.300q cannot encode", ErrInvalidArgument, v.key)
+		return fmt.Errorf("%w: the codec of %.300q cannot encode", mapstore.ErrInvalidArgument, v.key)
 	case v.bound.isClosed():
-		return ErrClosed
+		return mapstore.ErrClosed
 	}
 	return validateKey(v.key)
 }
 
-func (o *finding[T]) fail(name, refused string, err error) {
-	o.good, o.refused, o.keys, o.err = false, refused, []string{name}, rejectedBy(name, err)
+// validateKey returns [mapstore.ErrInvalidKey] for a key that no map can have.
+func validateKey(key string) error {
+	if problems := validation.IsConfigMapKey(key); len(problems) > 0 {
+		return fmt.Errorf("%w: %.300q: %s", mapstore.ErrInvalidKey, key, strings.Join(problems, ", "))
+	}
+	return nil
 }

@@ -1,23 +1,22 @@
-package mapstore
+package typed
 
 import (
 	"testing"
 
 	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // Versions may be examined in any order: the newest good one is served, also if
 // it comes behind a newer one that was rejected, and that stays rejected.
-func TestOutcomesAreSettledInTheOrderOfTheVersions(t *testing.T) {
-	store, err := New(fake.NewClientset(), "ns", "settings", Options{})
+func TestFindingsArePublishedInTheOrderOfTheVersions(t *testing.T) {
+	store, err := mapstore.New(fake.NewClientset(), "ns", "settings", mapstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := Bind(store, "n", Int[int](), 0)
 	defer store.Close()
-	at := func(sequence uint64, text string) {
-		v.examine(&Snapshot{data: map[string]string{"n": text}, sequence: sequence})
-	}
+	v := Bind(store, "n", Int[int](), 0)
 	for _, step := range []struct {
 		sequence uint64
 		text     string
@@ -32,12 +31,12 @@ func TestOutcomesAreSettledInTheOrderOfTheVersions(t *testing.T) {
 		{5, "5", 5, false},
 		{4, "bad", 5, false},
 	} {
-		at(step.sequence, step.text)
+		v.examine(step.sequence, mapstore.NewSnapshot(map[string]string{"n": step.text}))
 		if v.Load() != step.want || (v.Err() != nil) != step.wrong {
 			t.Errorf("after %q of version %d: %d, %v", step.text, step.sequence, v.Load(), v.Err())
 		}
 	}
-	if n := store.rejections.total.Load(); n != 1 {
+	if n := store.Stats().Rejections; n != 1 {
 		t.Errorf("%d rejections are counted, want 1", n)
 	}
 }

@@ -1,4 +1,4 @@
-package mapstore
+package typed
 
 import (
 	"bytes"
@@ -61,18 +61,18 @@ func decodeOneJSON[T any](decoder *json.Decoder) (T, error) {
 	return zero, nil
 }
 
-// errNull is what is wrong with a null, or with an empty YAML document: it would
-// be a zero T, and often enough is what a mistake in a template leaves.
+// errNull rejects a null, and an empty YAML document. Either would be a zero T, and
+// is often what a mistake in a template leaves.
 var errNull = Reject("null, or nothing at all")
 
 // hasNull reports whether Go encodes a useful value of this kind as null. A nil
-// pointer is not: who loads it would not expect it.
+// pointer is not useful: whoever loads it would not expect it.
 func hasNull(kind reflect.Kind) bool {
 	return kind == reflect.Map || kind == reflect.Slice || kind == reflect.Interface
 }
 
-// discreetJSON takes out of an error what it quotes. What T's own methods say is
-// left as it is.
+// discreetJSON removes what an error quotes. Errors of T's own methods stay as they
+// are: their texts are not shown.
 func discreetJSON(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return Reject(fmt.Sprintf("not JSON: an error at byte %d", syntax.Offset))

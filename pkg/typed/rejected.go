@@ -1,10 +1,15 @@
-package mapstore
+package typed
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 )
+
+// ErrRejected is returned when a value cannot be decoded, encoded or is invalid.
+// The error is then a [RejectedError], which says why.
+var ErrRejected = errors.New("mapstore: value rejected")
 
 // A RejectedError says why a value was rejected. [ErrRejected] and Cause are in
 // its chain.
@@ -12,9 +17,9 @@ type RejectedError struct {
 	// Name is the key, or for [Derive] the type in parentheses.
 	Name string
 
-	// Reason is what is wrong, without quoting the value: what this package's
-	// codecs and [Reject] say. Of any other error it has only the type, and a hint
-	// at Reject.
+	// Reason says what is wrong without quoting the value: it has the texts of this
+	// package's codecs and of [Reject]. Of any other error it has only the type, and
+	// a hint at Reject.
 	Reason string
 
 	// Cause is what the codec, the validation or Derive's function returned. Its
@@ -29,16 +34,16 @@ func (e *RejectedError) Error() string {
 
 // GoString is Error, for the verb %#v, which would print the cause.
 func (e *RejectedError) GoString() string {
-	return fmt.Sprintf("mapstore.RejectedError(%q)", e.Error())
+	return fmt.Sprintf("typed.RejectedError(%q)", e.Error())
 }
 
 // Unwrap returns [ErrRejected] and the cause.
 func (e *RejectedError) Unwrap() []error { return []error{ErrRejected, e.Cause} }
 
-// Reject returns an error for one's own codec or validation to return, bare or
-// wrapped. Its text is shown where errors of a text unknown to be discreet are
-// not: in [Value.Err] and the log. So it must not quote the value: say "must be
-// below 1024", not what it is.
+// Reject returns an error for your own codec or validation to return, bare or
+// wrapped. Its text is shown in [Value.Err] and in the log, where the text of other
+// errors is left out, since it may quote the value. So reason must not: say "must
+// be below 1024", not what the value is.
 func Reject(reason string) error { return safeText(reason) }
 
 type safeText string

@@ -1,10 +1,10 @@
-package mapstore_test
+package typed_test
 
 import (
 	"reflect"
 	"testing"
 
-	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
 // No text makes a codec panic, and what has been read can be written and is then
@@ -17,27 +17,27 @@ func FuzzCodecs(f *testing.F) {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		again(t, "String", mapstore.String[level](), text)
-		again(t, "Bool", mapstore.Bool(), text)
-		again(t, "Int[int8]", mapstore.Int[int8](), text)
-		again(t, "Int[uint64]", mapstore.Int[uint64](), text)
-		again(t, "Float[float32]", mapstore.Float[float32](), text)
-		again(t, "Float[float64]", mapstore.Float[float64](), text)
-		again(t, "Duration", mapstore.Duration(), text)
-		again(t, "JSON", mapstore.JSON[server](), text)
-		again(t, "JSON[any]", mapstore.JSON[any](), text)
-		again(t, "YAML", mapstore.YAML[server](), text)
-		again(t, "YAML[any]", mapstore.YAML[any](), text)
-		if q, err := mapstore.Quantity().Decode(text); err == nil {
-			written, _ := mapstore.Quantity().Encode(q)
-			if back, err := mapstore.Quantity().Decode(written); err != nil || back.Cmp(q) != 0 {
+		again(t, "String", typed.String[level](), text)
+		again(t, "Bool", typed.Bool(), text)
+		again(t, "Int[int8]", typed.Int[int8](), text)
+		again(t, "Int[uint64]", typed.Int[uint64](), text)
+		again(t, "Float[float32]", typed.Float[float32](), text)
+		again(t, "Float[float64]", typed.Float[float64](), text)
+		again(t, "Duration", typed.Duration(), text)
+		again(t, "JSON", typed.JSON[server](), text)
+		again(t, "JSON[any]", typed.JSON[any](), text)
+		again(t, "YAML", typed.YAML[server](), text)
+		again(t, "YAML[any]", typed.YAML[any](), text)
+		if q, err := typed.Quantity().Decode(text); err == nil {
+			written, _ := typed.Quantity().Encode(q)
+			if back, err := typed.Quantity().Decode(written); err != nil || back.Cmp(q) != 0 {
 				t.Errorf("Quantity: %q is written as %q and read as %v, %v", text, written, back, err)
 			}
 		}
 	})
 }
 
-func again[T any](t *testing.T, name string, codec mapstore.Codec[T], text string) {
+func again[T any](t *testing.T, name string, codec typed.Codec[T], text string) {
 	t.Helper()
 	value, err := codec.Decode(text)
 	if err != nil {

@@ -1,0 +1,74 @@
+package typed_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
+	"github.com/unrolled/mapstore/v2/pkg/typed"
+)
+
+func TestACallbackOfAValueThatBlocksShows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := mapstoretest.NewStore(t, map[string]string{"n": "1"})
+		v := typed.Bind(store, "n", typed.Int[int](), 0)
+		d := typed.Derive(store, func(now mapstore.Reader) (int, error) { return now.Len(), nil })
+		release := make(chan struct{})
+		block := func(_, _ int) { <-release }
+		v.OnChange(block)
+		idle := d.OnChange(func(_, _ int) {})
+		time.Sleep(time.Minute) // of the bubble's clock
+		if got := store.Stats(); got.Lag != time.Minute || got.Subscriptions != 4 {
+			t.Errorf("a lag of %v, and %d subscriptions", got.Lag, got.Subscriptions)
+		}
+		var names []string
+		for _, s := range store.Subscriptions() {
+			name := s.Name()
+			if strings.Contains(name, "TestACallbackOfAValueThatBlocksShows") {
+				name = "a callback"
+			}
+			names = append(names, fmt.Sprint(name, ", ", s.Lag()))
+		}
+		slices.Sort(names)
+		want := []string{"a callback, 0s", "a callback, 1m0s", "value of (int), 0s", "value of n, 0s"}
+		if !slices.Equal(names, want) {
+			t.Errorf("the subscriptions are %q, want %q", names, want)
+		}
+		close(release)
+		synctest.Wait()
+		if got := store.Stats(); got.Lag != 0 {
+			t.Errorf("a lag of %v when the callback has ended", got.Lag)
+		}
+		idle.Stop()
+		v.Close()
+		if got := store.Stats().Subscriptions; got != 1 {
+			t.Errorf("%d subscriptions, want that of the Derived", got)
+		}
+	})
+}
+
+func TestStatsCountRejectedTexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := mapstoretest.NewStore(t, nil)
+		v := typed.Bind(store, "n", typed.Int[int](), 1)
+		for _, step := range []struct {
+			key, text string
+			want      uint64
+		}{{"n", "x", 1}, {"other", "x", 1}, {"n", "y", 2}, {"n", "2", 2}, {"n", "y", 3}} {
+			set(t, store, step.key, step.text)
+			synctest.Wait()
+			if got := store.Stats().Rejections; got != step.want {
+				t.Errorf("%d rejections after %s became %s, want %d", got, step.key, step.text, step.want)
+			}
+		}
+		v.Close()
+		if got := store.Stats().Rejections; got != 3 {
+			t.Errorf("%d rejections after Close", got)
+		}
+	})
+}
