@@ -3,7 +3,6 @@ package debugpage
 import (
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
@@ -17,7 +16,6 @@ type Handler struct {
 	journal      *journal
 	subscription *watch.Subscription
 	live         live
-	patience     time.Duration // see the constant; shorter in tests
 
 	closeOnce sync.Once
 	closed    chan struct{}
@@ -32,11 +30,10 @@ func New(store *mapstore.Store, opts Options) *Handler {
 	}
 	opts = opts.withDefaults()
 	h := &Handler{
-		store:    store,
-		options:  opts,
-		journal:  newJournal(store, opts),
-		patience: patience,
-		closed:   make(chan struct{}),
+		store:   store,
+		options: opts,
+		journal: newJournal(store, opts),
+		closed:  make(chan struct{}),
 	}
 	h.subscription = store.OnChange(h.journal.record)
 	return h

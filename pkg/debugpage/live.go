@@ -105,7 +105,7 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, v view) {
 		return
 	}
 	defer h.live.leave()
-	out := &stream{w: w, control: http.NewResponseController(w), patience: h.patience, sent: make(map[string]*part)}
+	out := &stream{w: w, control: http.NewResponseController(w), sent: make(map[string]*part)}
 	if err := out.begin(); err != nil {
 		http.Error(w, "The server cannot send live updates. The page can be loaded.", http.StatusNotImplemented)
 		return

@@ -9,11 +9,10 @@ import (
 
 // A stream is the server-sent events of one viewer.
 type stream struct {
-	w        http.ResponseWriter
-	control  *http.ResponseController
-	patience time.Duration
-	sent     map[string]*part // the last of each name
-	wrote    time.Time
+	w       http.ResponseWriter
+	control *http.ResponseController
+	sent    map[string]*part // the last of each name
+	wrote   time.Time
 }
 
 // heartbeat is after how long without anything to send the stream shows that it
@@ -24,7 +23,7 @@ const heartbeat = 15 * time.Second
 // Nothing has been sent then. Without a deadline a browser that never reads would hold
 // a goroutine for ever.
 func (s *stream) begin() error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	header := s.w.Header()
@@ -64,7 +63,7 @@ func (s *stream) send(parts []*part) error {
 	s.wrote = now
 	// The deadline is only for the time of writing: in HTTP/2 one that passes in
 	// between would end the stream too. A server's own WriteTimeout is overruled.
-	if err := s.control.SetWriteDeadline(now.Add(s.patience)); err != nil {
+	if err := s.control.SetWriteDeadline(now.Add(patience)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(events.Bytes()); err != nil {
