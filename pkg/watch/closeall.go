@@ -2,14 +2,15 @@ package watch
 
 // A Closer is a [Var] of any type.
 type Closer interface {
-	// end closes the Var without waiting. It returns what is closed when the
-	// callbacks under way have ended, and whether the caller is inside one.
+	// end closes the Var without waiting. It returns a channel for each callback
+	// that is running, which is closed when the callback ends, and whether the
+	// caller is inside one of them.
 	end() (running []<-chan struct{}, inside bool)
 }
 
-// CloseAll closes several Vars as if they were one: called from inside a
-// callback of any of them, it waits for no callback of any. Were they closed
-// one by one, two callbacks that each close all would wait for each other.
+// CloseAll closes several Vars as if they were one: when a callback of any of them
+// calls it, it waits for no callback of any. If the Vars were closed one by one,
+// two callbacks that each close all would deadlock.
 func CloseAll(vars ...Closer) {
 	// All stop before any is waited for, so that a blocked callback delays
 	// none of the others.
