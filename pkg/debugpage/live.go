@@ -3,6 +3,7 @@ package debugpage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -105,10 +106,12 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, v view) {
 		return
 	}
 	defer h.live.leave()
-	out := &stream{w: w, control: http.NewResponseController(w), sent: make(map[string]*part)}
-	if err := out.begin(); err != nil {
+	out := &stream{w, http.NewResponseController(w), make(map[string]*part)}
+	if err := out.begin(); errors.Is(err, http.ErrNotSupported) {
 		http.Error(w, "The server cannot send live updates. The page can be loaded.", http.StatusNotImplemented)
 		return
+	} else if err != nil {
+		return // the browser does not even read the header
 	}
 	if r.Method == http.MethodHead {
 		return

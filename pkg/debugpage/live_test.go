@@ -2,6 +2,7 @@ package debugpage_test
 
 import (
 	"fmt"
+	stdlog "log"
 	"net/http"
 	"strings"
 	"sync"
@@ -33,7 +34,8 @@ func TestAChangeIsSentWithinHalfASecond(t *testing.T) {
 	})
 }
 
-// What differs when nothing happens is an age, each second.
+// When nothing happens the time differs, each second. By that page.js knows that its
+// server is there.
 func TestOnlyWhatDiffersIsSent(t *testing.T) {
 	inBubble(t, map[string]string{"k": "v"}, func(s *site) {
 		viewer := serve(s.T, s.page(debugpage.Options{})).follow("/?format=live")
@@ -74,10 +76,11 @@ func TestABrowserThatNeverReadsIsGivenUp(t *testing.T) {
 	for i := range 200 {
 		data[fmt.Sprintf("key-%03d-%s", i, strings.Repeat("x", 200))] = "v"
 	}
-	for _, version := range []int{1, 2} {
+	for name, version := range map[string]int{"HTTP/1": 1, "HTTP/2": 2, "not even the header": 1} {
 		inBubble(t, data, func(s *site) {
-			server := serve(s.T, s.page(debugpage.Options{}), protocol(version))
-			if version == 1 {
+			var log strings.Builder
+			server := serve(s.T, s.page(debugpage.Options{}), protocol(version), func(h *host) { h.ErrorLog = stdlog.New(&log, "", 0) })
+			if name == "not even the header" {
 				conn := server.dial()
 				defer conn.Close()
 				fmt.Fprintf(conn, "GET /?format=live HTTP/1.1\r\nHost: page\r\n\r\n")
@@ -90,13 +93,16 @@ func TestABrowserThatNeverReadsIsGivenUp(t *testing.T) {
 				other.part("health") // the others are served meanwhile
 			}
 			if n := server.streams.Load(); n != 2 {
-				s.Errorf("%d streams after 9 s, want both", n)
+				s.Errorf("%s: %d streams after 9 s, want both", name, n)
 			}
 			for start := time.Now(); time.Since(start) < 3*time.Second; {
 				other.part("health")
 			}
 			if n := server.streams.Load(); n != 1 {
-				s.Errorf("%d streams after 12 s, want that of the one that reads", n)
+				s.Errorf("%s: %d streams after 12 s, want that of the one that reads", name, n)
+			}
+			if log.Len() > 0 {
+				s.Errorf("%s: the server complains: %s", name, &log)
 			}
 			other.leave()
 		})

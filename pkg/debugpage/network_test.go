@@ -84,7 +84,7 @@ type viewer struct {
 
 func (h *host) follow(url string) *viewer {
 	h.Helper()
-	ctx, cancel := context.WithTimeout(h.Context(), time.Minute) // of the bubble's clock
+	ctx, cancel := context.WithTimeout(h.Context(), time.Hour) // of the bubble's clock
 	h.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://page"+url, nil)
 	if err != nil {
@@ -110,7 +110,7 @@ func (v *viewer) next() (name, html string) {
 			name = line[len("event: "):]
 		case strings.HasPrefix(line, "data: "):
 			html += line[len("data: "):] + "\n"
-		case line != "" && line != ":":
+		case line != "":
 			v.Errorf("%q is no line of an event stream", line)
 		}
 	}
