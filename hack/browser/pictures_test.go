@@ -3,7 +3,6 @@ package browser
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 )
@@ -14,7 +13,7 @@ func TestPictures(t *testing.T) {
 	}
 	s := newSite(t, debugpage.Options{})
 	s.furnish()
-	time.Sleep(3 * time.Second) // for ages that are not all zero
+	newTab(t, desktop, s.url).until("ages are not all zero", `!/Last contact\s+[0-2] s ago/.test(document.getElementById("health").innerText)`)
 	for name, as := range map[string]look{"light": desktop, "dark": desktopDark, "phone-light": phone, "phone-dark": phoneDark} {
 		b := newTab(t, as, s.url)
 		b.untilLive()
