@@ -1,7 +1,6 @@
 package mapstoretest_test
 
 import (
-	"slices"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -100,31 +99,5 @@ func TestNothingIsLeftOfATest(t *testing.T) {
 	})
 	if code := leak.Check(0); code != 0 {
 		t.Error("goroutines are left")
-	}
-}
-
-// A brief is a testing.TB whose test is over at its end.
-type brief struct {
-	testing.TB
-	cleanups []func()
-}
-
-func (b *brief) Cleanup(fn func()) { b.cleanups = append(b.cleanups, fn) }
-
-func (b *brief) end() {
-	for _, fn := range slices.Backward(b.cleanups) {
-		fn()
-	}
-}
-
-// It measured 1.3 ms on two shared cores.
-func BenchmarkATestWithAStore(b *testing.B) {
-	for b.Loop() {
-		t := &brief{TB: b}
-		store := mapstoretest.NewStore(t, map[string]string{"k": "v"})
-		if err := store.Set(b.Context(), "k", "w"); err != nil {
-			b.Fatal(err)
-		}
-		t.end()
 	}
 }

@@ -13,40 +13,6 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
-func TestAnHourOfOutageInABubble(t *testing.T) {
-	real := time.Now()
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		if err := store.Set(t.Context(), "k", "v"); err != nil {
-			t.Fatal(err)
-		}
-		outage := api.Fail(mapstoretest.Refused())
-		time.Sleep(time.Hour)
-		if status := store.Status(); status.Err == nil || time.Since(status.LastContact) < time.Hour-time.Second {
-			t.Errorf("Status after an hour of outage: %+v", status)
-		}
-		api.ConfigMap("default", "settings").Set("k", "from outside")
-		if value, _ := store.Get("k"); value != "v" {
-			t.Errorf("k = %q in the outage", value)
-		}
-		outage.End()
-		time.Sleep(3 * time.Second)
-		if err := store.Status().Err; err != nil {
-			t.Errorf("Status after the outage: %v", err)
-		}
-		if value, _ := store.Get("k"); value != "from outside" {
-			t.Errorf("k = %q after the outage", value)
-		}
-		if outage.Met() < 1000 {
-			t.Errorf("%d requests met the outage of an hour", outage.Met())
-		}
-	})
-	if took := time.Since(real); took > 5*time.Second {
-		t.Errorf("it took %v", took)
-	}
-}
-
 func TestWriteTimeoutRunsOutInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)

@@ -82,14 +82,24 @@ func (s *suite) config() *rest.Config {
 	return config
 }
 
-// limit bounds whatever a property waits for.
-const limit = 20 * time.Second
+// limit bounds whatever a property waits for, on a slow machine under load.
+const limit = time.Minute
 
 func (s *suite) within() context.Context {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	s.Cleanup(cancel)
 	return ctx
+}
+
+// eventually waits until cond is true.
+func (s *suite) eventually(what string, cond func() bool) {
+	s.Helper()
+	for ctx := s.within(); !cond(); time.Sleep(time.Millisecond) {
+		if ctx.Err() != nil {
+			s.Fatalf("not within %v: %s", limit, what)
+		}
+	}
 }
 
 // store runs a store with a client of its own, as another process would have.
@@ -126,6 +136,16 @@ func (s *suite) create(object *corev1.ConfigMap) *corev1.ConfigMap {
 	return created
 }
 
+func (s *suite) update(object *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	s.Helper()
+	return s.maps.Update(s.within(), object, metav1.UpdateOptions{})
+}
+
+func (s *suite) delete(preconditions *metav1.Preconditions) error {
+	s.Helper()
+	return s.maps.Delete(s.within(), suiteMap, metav1.DeleteOptions{Preconditions: preconditions})
+}
+
 func (s *suite) get(name string) *corev1.ConfigMap {
 	s.Helper()
 	object, err := s.maps.Get(s.within(), name, metav1.GetOptions{})
@@ -133,6 +153,14 @@ func (s *suite) get(name string) *corev1.ConfigMap {
 		s.Fatalf("get: %v", err)
 	}
 	return object
+}
+
+// expect fails the test unless err is of a kind, such as apierrors.IsConflict.
+func (s *suite) expect(what string, is func(error) bool, err error) {
+	s.Helper()
+	if !is(err) {
+		s.Errorf("%s: the error is %.300v", what, err)
+	}
 }
 
 // named returns an object with values, to be created.

@@ -1,12 +1,9 @@
 package mapstoretest
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 )
 
 // A Failure is a fault in effect.
@@ -97,8 +94,6 @@ func (f *Failure) denied() []string {
 		return f.verbs
 	}
 }
-
-func verbOf(r *http.Request) string { return memapi.Verb(r) }
 
 // String returns what fails and how.
 func (f *Failure) String() string {

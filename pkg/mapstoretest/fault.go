@@ -2,20 +2,19 @@ package mapstoretest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 )
 
 // A Fault is what requests meet in place of the API server, or on their way to
@@ -72,7 +71,7 @@ func LostAnswer() Fault {
 		if err != nil {
 			return nil, err
 		}
-		if verbOf(r) != "watch" { // which has no end
+		if memapi.Verb(r) != "watch" { // which has no end
 			_, _ = io.Copy(io.Discard, response.Body)
 		}
 		response.Body.Close()
@@ -135,25 +134,12 @@ func Expired() Fault { return Fault{name: "Expired", expires: true, verbs: []str
 func Answer(err *apierrors.StatusError) Fault {
 	return Fault{name: "Answer", meet: func(_ *Failure, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 		traceSent(r)
-		return statusResponse(r, err.Status())
+		answer := httptest.NewRecorder()
+		memapi.ReplyError(answer, err)
+		response := answer.Result()
+		response.Request = r
+		return response, nil
 	}}
-}
-
-func statusResponse(r *http.Request, status metav1.Status) (*http.Response, error) {
-	status.APIVersion, status.Kind = "v1", "Status"
-	text, err := json.Marshal(status)
-	if err != nil {
-		return nil, err
-	}
-	header := http.Header{"Content-Type": {"application/json"}}
-	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
-		header.Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))
-	}
-	return &http.Response{
-		StatusCode: int(status.Code), Status: fmt.Sprintf("%d %s", status.Code, http.StatusText(int(status.Code))),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, ContentLength: int64(len(text)),
-		Body: io.NopCloser(strings.NewReader(string(text))), Request: r,
-	}, nil
 }
 
 // String returns the fault's name.

@@ -33,7 +33,7 @@ func (l *link) through(next http.RoundTripper) http.RoundTripper {
 
 // RoundTrip lets the request meet the latest failure that is meant for it.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
-	verb := verbOf(r)
+	verb := memapi.Verb(r)
 	failure, control, closed := l.meet(verb)
 	if closed {
 		return nil, errRefused

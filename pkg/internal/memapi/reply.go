@@ -38,19 +38,14 @@ func reply(w http.ResponseWriter, code int, object any) {
 	_ = json.NewEncoder(w).Encode(typed(object)) // whoever no longer reads is gone
 }
 
-func replyError(w http.ResponseWriter, err error) {
-	status := StatusOf(err)
+// ReplyError answers with an error, as a server tells a client of it.
+func ReplyError(w http.ResponseWriter, err error) {
+	status := apierrors.NewInternalError(err).Status()
+	if known, ok := errors.AsType[*apierrors.StatusError](err); ok {
+		status = known.Status()
+	}
 	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(status.Details.RetryAfterSeconds)))
 	}
 	reply(w, int(status.Code), &status)
-}
-
-// StatusOf returns how a server tells a client of an error.
-func StatusOf(err error) metav1.Status {
-	var known apierrors.APIStatus
-	if errors.As(err, &known) {
-		return known.Status()
-	}
-	return apierrors.NewInternalError(err).Status()
 }

@@ -20,11 +20,8 @@ const (
 	storeOverhead  = 1 << 8
 )
 
-// validate returns what a server says to an object that it would not store.
-func (s *Server) validate(object, before *corev1.ConfigMap) error {
-	if s.Lax {
-		return nil
-	}
+// validate returns an Invalid error for an object that a server would not store.
+func validate(object, before *corev1.ConfigMap) error {
 	errs := apivalidation.ValidateObjectMeta(&object.ObjectMeta, true, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
 	if before != nil {
 		errs = append(errs, apivalidation.ValidateObjectMetaUpdate(&object.ObjectMeta, &before.ObjectMeta, field.NewPath("metadata"))...)

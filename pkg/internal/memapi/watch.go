@@ -30,7 +30,7 @@ func (s *Server) watch(w http.ResponseWriter, req *request) {
 	default:
 		var err error
 		if from, err = parseRevision(revision); err != nil {
-			replyError(w, err)
+			ReplyError(w, err)
 			return
 		}
 	}

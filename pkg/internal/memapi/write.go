@@ -102,7 +102,7 @@ func settleMeta(object, current *corev1.ConfigMap) {
 // storeLocked validates and commits object on top of before, nil for a new one.
 // One that changes nothing stays at its version, and nobody is told.
 func (s *Server) storeLocked(req *request, object, before *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-	if err := s.validate(object, before); err != nil {
+	if err := validate(object, before); err != nil {
 		return nil, err
 	}
 	if tooLarge(object) {
