@@ -13,7 +13,7 @@ type listing struct {
 	Keys     []row
 	View     view
 	All      int // keys of the map
-	Matching int // those with the prefix
+	Matching int // keys with the prefix
 	Pages    int
 	Biggest  int // bytes of the biggest of the page
 }
@@ -61,13 +61,13 @@ func (l listing) First() int { return min((l.View.page-1)*keysOnAPage+1, l.Match
 
 func (l listing) Last() int { return min(l.View.page*keysOnAPage, l.Matching) }
 
-// Prefix returns that of the view.
+// Prefix returns the view's prefix.
 func (l listing) Prefix() string { return l.View.prefix }
 
-// BySize reports the order.
+// BySize reports whether the biggest keys come first.
 func (l listing) BySize() bool { return l.View.sort == bySize }
 
-// SizeURL and its like lead to other lists, and are empty where there is none.
+// SizeURL and the methods below return links to other lists, or "" if there is none.
 func (l listing) SizeURL() string { return l.View.withSort(bySize).URL() }
 
 func (l listing) NameURL() string { return l.View.withSort(byName).URL() }
@@ -88,7 +88,7 @@ func (l listing) NextURL() string {
 	return l.View.withPage(l.View.page + 1).URL()
 }
 
-// KeyURL leads to the page of one key.
+// KeyURL returns the link to the page of one key.
 func (l listing) KeyURL(key string) string { return l.View.withKey(key).URL() }
 
 // Bar returns how much of the row's bar is full, in percent.

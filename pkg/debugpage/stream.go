@@ -14,9 +14,9 @@ type stream struct {
 	sent    map[string]*part // the last of each name
 }
 
-// begin fails when the server's ResponseWriter has no deadlines or cannot flush.
-// Nothing has been sent then. Without a deadline a browser that never reads would hold
-// a goroutine for ever.
+// begin sends the header. It returns http.ErrNotSupported, with nothing sent, when the
+// server's ResponseWriter has no deadlines or cannot flush: without a deadline a
+// browser that never reads would hold a goroutine for ever.
 func (s *stream) begin() error {
 	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return err
@@ -32,8 +32,8 @@ func (s *stream) begin() error {
 	return nil
 }
 
-// send sends those parts that the viewer has not got. Each second there is one, with
-// the time that the page is of.
+// send sends the parts that the viewer does not have. There is one each second, as the
+// page names the time.
 func (s *stream) send(parts []*part) error {
 	var events bytes.Buffer
 	for _, p := range parts {

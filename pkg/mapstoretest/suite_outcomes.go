@@ -18,12 +18,12 @@ import (
 // What becomes of a write when something breaks: promises 5 and 11.
 var outcomeProperties = []property{
 	{"promise 5: a commit whose request or answer is lost is applied once", func(s *suite) {
-		config, way := s.faulty()
+		config, api := s.faulty()
 		store := s.storeVia(config)
 		n := 0
 		for _, fault := range []Fault{LostAnswer(), LostRequest(), Refused(), Conflict(), Answer(apierrors.NewInternalError(errors.New("broken")))} {
 			for times := range 3 {
-				failure := way.FailNext(times+1, fault, "update")
+				failure := api.FailNext(times+1, fault, "update")
 				s.add(store, "n")
 				if n++; s.outside.Values()["n"] != strconv.Itoa(n) {
 					s.Fatalf("with %v: n = %s after %d increments", fault, s.outside.Values()["n"], n)
@@ -36,11 +36,11 @@ var outcomeProperties = []property{
 		}
 	}},
 	{"promise 5: an outcome that cannot be found out is said to be unknown", func(s *suite) {
-		config, way := s.faulty()
+		config, api := s.faulty()
 		store := s.storeVia(config)
 		s.add(store, "n")
-		way.Fail(Refused())
-		way.FailNext(1, LostAnswer(), "update")
+		api.Fail(Refused())
+		api.FailNext(1, LostAnswer(), "update")
 		err := s.givenUp(func(ctx context.Context) error {
 			_, err := store.Update(ctx, add("n"))
 			return err
@@ -48,9 +48,9 @@ var outcomeProperties = []property{
 		s.expect("Update", isUnknown, err)
 	}},
 	{"promise 5: what was never sent was not applied", func(s *suite) {
-		config, way := s.faulty()
+		config, api := s.faulty()
 		store := s.storeVia(config)
-		refused := way.Fail(Refused(), "patch") // by which a store creates its map
+		refused := api.Fail(Refused(), "patch") // by which a store creates its map
 		err := s.givenUp(func(ctx context.Context) error { return store.Set(ctx, "k", "v") },
 			"it is refused, and tried again", func() bool { return refused.Met() > 1 })
 		if !errors.Is(err, context.Canceled) || !errors.Is(err, syscall.ECONNREFUSED) || isUnknown(err) {
