@@ -76,32 +76,9 @@ func target(path string) (namespace, name string, ok bool) {
 // notServed is the answer to a request about something else than ConfigMaps. A real
 // server has more, so it says what there is here.
 func notServed(r *http.Request) error {
-	asked, name := resourceOf(r.URL.Path)
-	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, asked, name, "", 0, true)
-	err.ErrStatus.Message += ": only ConfigMaps and SelfSubjectAccessReviews are served here"
+	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, schema.GroupResource{}, "", "", 0, true)
+	err.ErrStatus.Message += ": only ConfigMaps and SelfSubjectAccessReviews are served here, not " + r.URL.Path
 	return err
-}
-
-// resourceOf takes apart the path of anything, as far as it can:
-// /api/v1 or /apis/GROUP/VERSION, then [/namespaces/NAMESPACE]/RESOURCE[/NAME].
-func resourceOf(path string) (resource schema.GroupResource, name string) {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
-	switch {
-	case parts[0] == "api" && len(parts) > 2:
-		parts = parts[2:]
-	case parts[0] == "apis" && len(parts) > 3:
-		resource.Group, parts = parts[1], parts[3:]
-	default:
-		return resource, ""
-	}
-	if parts[0] == "namespaces" && len(parts) > 2 {
-		parts = parts[2:]
-	}
-	if len(parts) > 1 {
-		name = parts[1]
-	}
-	resource.Resource = parts[0]
-	return resource, name
 }
 
 func isTrue(parameter string) bool { return parameter == "true" || parameter == "1" }
