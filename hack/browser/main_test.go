@@ -4,15 +4,16 @@ package browser
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"testing"
 
 	"github.com/chromedp/chromedp"
-	"go.uber.org/goleak"
 
 	"github.com/unrolled/mapstore/v2/hack/kube"
+	"github.com/unrolled/mapstore/v2/hack/kube/kubetest"
 )
 
 var (
@@ -20,26 +21,21 @@ var (
 	chromium context.Context    // chromedp's handle of a browser
 )
 
-func TestMain(m *testing.M) { os.Exit(runAll(m)) }
+func TestMain(m *testing.M) { os.Exit(kubetest.Main(inChromium{m}, &plane)) }
 
-func runAll(m *testing.M) int {
+// inChromium runs tests while a browser is up, which has no state but its own folder,
+// and phones nobody.
+type inChromium struct{ *testing.M }
+
+// Run returns 1 when there is no browser.
+func (tests inChromium) Run() int {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "there is no chromium in the PATH: hack/browser/install.sh installs it on Debian")
-		return 1
+		err = errors.New("there is no chromium in the PATH: hack/browser/install.sh installs it on Debian")
 	}
-	if plane, err = kube.Start(context.Background(), kube.Options{}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code, err := withChromium(path, m.Run)
+	code := 1
 	if err == nil {
-		err = plane.Stop()
-	} else {
-		_ = plane.Stop()
-	}
-	if err == nil && code == 0 {
-		err = goleak.Find()
+		code, err = tests.runWith(path)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -48,9 +44,7 @@ func runAll(m *testing.M) int {
 	return code
 }
 
-// withChromium runs tests while a browser is up, which has no state but its own
-// folder, and phones nobody.
-func withChromium(path string, tests func() int) (int, error) {
+func (tests inChromium) runWith(path string) (int, error) {
 	dir, err := os.MkdirTemp("", "mapstore-browser")
 	if err != nil {
 		return 0, err
@@ -77,6 +71,6 @@ func withChromium(path string, tests func() int) (int, error) {
 		return 0, fmt.Errorf("starting chromium: %w", err)
 	}
 	chromium = browser
-	code := tests()
+	code := tests.M.Run()
 	return code, chromedp.Cancel(browser)
 }

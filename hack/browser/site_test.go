@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/hack/kube"
+	"github.com/unrolled/mapstore/v2/hack/kube/kubetest"
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
@@ -34,39 +35,13 @@ func newSite(t *testing.T, opts debugpage.Options) *site {
 
 func newSiteOn(t *testing.T, plane *kube.ControlPlane, opts debugpage.Options) *site {
 	t.Helper()
-	namespace, err := plane.Namespace(t.Context(), "checkout")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(plane.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
+	namespace, client := kubetest.Namespace(t, plane, "checkout")
 	return newSiteWith(t, client, namespace, opts)
 }
 
 func newSiteWith(t *testing.T, client kubernetes.Interface, namespace string, opts debugpage.Options) *site {
 	t.Helper()
-	store, err := mapstore.New(client, namespace, "settings", mapstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := store.Start(context.Background()); err != nil {
-			t.Errorf("Start: %v", err)
-		}
-	}()
-	t.Cleanup(func() {
-		store.Close()
-		<-ended
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if err := store.WaitForSync(ctx); err != nil {
-		t.Fatal(err)
-	}
+	store := kubetest.Store(t, client, namespace)
 	if opts.Instance == "" {
 		opts.Instance = "checkout-6d4f9c7b8-x2x7p"
 	}

@@ -4,7 +4,6 @@
 package metrics
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,43 +19,17 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"go.uber.org/goleak"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/metrics/v2"
 	"github.com/unrolled/mapstore/v2/hack/kube"
+	"github.com/unrolled/mapstore/v2/hack/kube/kubetest"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // plane is the control plane that all tests share.
 var plane *kube.ControlPlane
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
-
-func run(m *testing.M) int {
-	var err error
-	plane, err = kube.Start(context.Background(), kube.Options{})
-	if errors.Is(err, errors.ErrUnsupported) {
-		fmt.Fprintln(os.Stderr, err)
-		return 0
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	code := m.Run()
-	if err := plane.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	if code == 0 { // a test that failed may have had no chance to clean up
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
-	}
-	return code
-}
+func TestMain(m *testing.M) { os.Exit(kubetest.Main(m, &plane)) }
 
 // A target is a process with one store, as Prometheus sees it.
 type target struct {
@@ -67,31 +40,8 @@ type target struct {
 
 func newTarget(t *testing.T) *target {
 	t.Helper()
-	namespace, err := plane.Namespace(t.Context(), "metrics")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(plane.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	store, err := mapstore.New(client, namespace, "settings", mapstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- store.Start(context.Background()) }()
-	t.Cleanup(func() {
-		store.Close()
-		if err := <-ended; err != nil {
-			t.Errorf("Start: %v", err)
-		}
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	if err := store.WaitForSync(ctx); err != nil {
-		t.Fatal(err)
-	}
+	namespace, client := kubetest.Namespace(t, plane, "metrics")
+	store := kubetest.Store(t, client, namespace)
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(metrics.NewCollector(store))
 	server := httptest.NewServer(promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
