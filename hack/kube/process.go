@@ -46,17 +46,17 @@ func (p *Process) Kill() error {
 	return p.killLocked()
 }
 
-// Pause stops the process by SIGSTOP: its connections stay open and nothing answers.
-// On Linux it returns once every thread has stopped.
+// Pause stops the process by SIGSTOP: its connections stay open, and it answers nothing.
+// On Linux, Pause returns once every thread has stopped.
 func (p *Process) Pause() error { return p.signal(pause) }
 
 // Resume continues a paused process by SIGCONT.
 func (p *Process) Resume() error { return p.signal(resume) }
 
-// Restart kills the process if it runs, starts it again and returns once it is
-// ready. When it does not get ready, because it exits, ctx is done, or two minutes
-// have passed, the error says why and ends with the process's log; the process may
-// then still be running.
+// Restart kills the process if it runs, starts it again, and returns once it is ready.
+// If it does not get ready, because it exits, ctx is done, or two minutes have passed,
+// the error says why and ends with the process's log; the process may then still be
+// running.
 func (p *Process) Restart(ctx context.Context) error {
 	c, err := p.replace()
 	if err != nil {
@@ -78,7 +78,7 @@ func (p *Process) PID() int {
 	return p.current.cmd.Process.Pid
 }
 
-// Log returns the path of the file with what the process has printed in all its starts.
+// Log returns the path of the file with the output of all starts of the process.
 func (p *Process) Log() string { return filepath.Join(p.dir, p.name+".log") }
 
 // replace kills what runs and starts anew. It does not wait for readiness, so that
