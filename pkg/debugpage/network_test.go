@@ -84,7 +84,7 @@ type viewer struct {
 
 func (h *host) follow(url string) *viewer {
 	h.Helper()
-	ctx, cancel := context.WithTimeout(h.Context(), time.Hour) // of the bubble's clock
+	ctx, cancel := context.WithTimeout(h.Context(), 5*time.Minute) // of the bubble's clock
 	h.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://page"+url, nil)
 	if err != nil {

@@ -15,8 +15,6 @@ import (
 
 func (s *Server) patchLocked(req *request) (*corev1.ConfigMap, int, error) {
 	current := s.log.objects[req.key]
-	var object *corev1.ConfigMap
-	var err error
 	switch kind := types.PatchType(req.Header.Get("Content-Type")); kind {
 	case types.ApplyYAMLPatchType:
 		return s.applyLocked(req, current)
@@ -24,26 +22,15 @@ func (s *Server) patchLocked(req *request) (*corev1.ConfigMap, int, error) {
 		if current == nil {
 			return nil, 0, apierrors.NewNotFound(resource, req.key.Name)
 		}
-		object, err = merged(current, req.body, kind)
+		object, err := merged(current, req.body, kind)
+		if err == nil {
+			object, err = s.replaceLocked(req, object, current)
+		}
+		return object, http.StatusOK, err
 	default:
 		return nil, 0, apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "patch", resource, req.key.Name,
 			fmt.Sprintf("patches of type %q are not supported here", kind), 0, true)
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := adopt(object, req.key); err != nil {
-		return nil, 0, err
-	}
-	if err := precondition(object, current); err != nil {
-		return nil, 0, err
-	}
-	settleMeta(object, current)
-	if object, err = track(current, object, req.manager()); err != nil {
-		return nil, 0, err
-	}
-	object, err = s.storeLocked(req, object, current)
-	return object, http.StatusOK, err
 }
 
 // applyLocked creates the object if there is none, for which the caller needs

@@ -68,6 +68,12 @@ func (s *Server) updateLocked(req *request, current *corev1.ConfigMap) (*corev1.
 	if err != nil {
 		return nil, err
 	}
+	return s.replaceLocked(req, object, current)
+}
+
+// replaceLocked stores object in place of current, if current is what the client has
+// seen.
+func (s *Server) replaceLocked(req *request, object, current *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 	if err := adopt(object, req.key); err != nil {
 		return nil, err
 	}
@@ -75,7 +81,8 @@ func (s *Server) updateLocked(req *request, current *corev1.ConfigMap) (*corev1.
 		return nil, err
 	}
 	settleMeta(object, current)
-	if object, err = track(current, object, req.manager()); err != nil {
+	object, err := track(current, object, req.manager())
+	if err != nil {
 		return nil, err
 	}
 	return s.storeLocked(req, object, current)
