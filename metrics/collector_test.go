@@ -16,10 +16,10 @@ import (
 
 	"github.com/unrolled/mapstore/metrics/v2"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
-// newStore returns a store that is not running. It says nothing of the API
-// server, which hack/metrics has for the rest.
+// newStore returns a store that is not running.
 func newStore(t testing.TB, namespace, name string) *mapstore.Store {
 	t.Helper()
 	store, err := mapstore.New(fake.NewClientset(), namespace, name, mapstore.Options{})
@@ -30,15 +30,10 @@ func newStore(t testing.TB, namespace, name string) *mapstore.Store {
 	return store
 }
 
-// running returns a store that has been synced.
-func running(t testing.TB, namespace, name string) *mapstore.Store {
+// running returns a store of the map ns/settings that has been synced.
+func running(t testing.TB) *mapstore.Store {
 	t.Helper()
-	store := newStore(t, namespace, name)
-	go store.Start(context.Background()) //nolint:errcheck // it was not started before
-	if err := store.WaitForSync(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return store
+	return mapstoretest.NewAPI(t).Open(t, "settings", mapstore.Options{Namespace: "ns"})
 }
 
 // registered returns a registry that exports the stores. A pedantic one holds what is
@@ -81,7 +76,7 @@ func gather(t testing.TB, g prometheus.Gatherer) map[string]float64 {
 const settings = ",configmap=settings,namespace=ns"
 
 func TestMetricsFollowTheConventions(t *testing.T) {
-	reg := registered(running(t, "ns", "settings"), newStore(t, "ns", "not-started"))
+	reg := registered(running(t), newStore(t, "ns", "not-started"))
 	problems, err := testutil.GatherAndLint(reg)
 	if err != nil {
 		t.Fatal(err)
@@ -133,7 +128,7 @@ func TestStoresOfOneMapCanHaveALabelOfTheirOwn(t *testing.T) {
 
 func TestAScrapeWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store := running(t, "ns", "settings")
+		store := running(t)
 		reg := registered(store)
 		release := make(chan struct{})
 		store.OnChange(func(mapstore.Change) { <-release })
@@ -202,7 +197,7 @@ func TestAStoreThatIsNotCurrentIsUnhealthy(t *testing.T) {
 
 // The limit is not the library's to tell, so it stands here once more.
 func TestTheLimitIsThatOfTheStore(t *testing.T) {
-	store := running(t, "ns", "settings")
+	store := running(t)
 	reg := registered(store)
 	if err := store.Set(t.Context(), "k", strings.Repeat("x", 1<<20)); err != nil {
 		t.Fatal(err)
@@ -216,7 +211,7 @@ func TestTheLimitIsThatOfTheStore(t *testing.T) {
 }
 
 func TestNothingOfTheContentsIsExported(t *testing.T) {
-	store := running(t, "ns", "settings")
+	store := running(t)
 	store.OnChange(func(mapstore.Change) { panic("canary") })
 	if err := store.Set(t.Context(), "canary-key", "canary-value"); err != nil {
 		t.Fatal(err)
@@ -231,7 +226,7 @@ func TestNothingOfTheContentsIsExported(t *testing.T) {
 }
 
 func BenchmarkCollect(b *testing.B) {
-	store := running(b, "ns", "settings")
+	store := running(b)
 	for range 100 {
 		store.OnChange(func(mapstore.Change) {})
 	}
