@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
-
 	"github.com/unrolled/mapstore/v2/hack/kube"
 	"github.com/unrolled/mapstore/v2/hack/kube/kubetest"
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
@@ -36,11 +34,6 @@ func newSite(t *testing.T, opts debugpage.Options) *site {
 func newSiteOn(t *testing.T, plane *kube.ControlPlane, opts debugpage.Options) *site {
 	t.Helper()
 	namespace, client := kubetest.Namespace(t, plane, "checkout")
-	return newSiteWith(t, client, namespace, opts)
-}
-
-func newSiteWith(t *testing.T, client kubernetes.Interface, namespace string, opts debugpage.Options) *site {
-	t.Helper()
 	store := kubetest.Store(t, client, namespace)
 	if opts.Instance == "" {
 		opts.Instance = "checkout-6d4f9c7b8-x2x7p"

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -171,42 +172,53 @@ func TestMarkupIsNeverInterpreted(t *testing.T) {
 	for _, key := range hostile {
 		data[key] = "</script><script>alert('" + key + "')</script>"
 	}
-	object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "settings"}, Data: data}
-	store, err := mapstore.New(fake.NewClientset(object), "ns", "settings", mapstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
-	go store.Start(context.Background()) //nolint:errcheck // it was not started before
-	page := debugpage.New(store, debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage, Instance: hostile[0]})
-	if err := store.Set(t.Context(), "k", "<script>alert(2)</script>"); err != nil {
-		t.Fatal(err)
-	}
-	urls := []string{"/", "/?sort=name", "/?key=absent<script>", "/?prefix=%22%3E%3Cscript%3Ealert(3)%3C/script%3E"}
-	for _, match := range href.FindAllStringSubmatch(html(page, "/"), -1) {
-		url := stdhtml.UnescapeString(match[1])
-		if strings.HasPrefix(url, "?key=") {
-			urls = append(urls, "/"+url)
-		} else if !strings.HasPrefix(url, "?") && url != "data:," {
-			t.Errorf("a link leads to %q", url)
+	synctest.Test(t, func(t *testing.T) {
+		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "settings"}, Data: data}
+		store, err := mapstore.New(fake.NewClientset(object), "ns", "settings", mapstore.Options{})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if want := 4 + len(data) + 1; len(urls) != want {
-		t.Errorf("%d addresses, want %d: %q", len(urls), want, urls)
-	}
-	for _, url := range urls {
-		w := get(page, url)
-		body := notShown.ReplaceAllString(w.Body.String(), "")
-		for _, forbidden := range []string{"<script", "<img", "<style", "ZgotmplZ", "\u202e"} {
-			if strings.Contains(body, forbidden) {
-				t.Errorf("%s: %q is in the page", url, forbidden)
+		defer store.Close()
+		go store.Start(context.Background()) //nolint:errcheck // it was not started before
+		page := debugpage.New(store, debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage, Instance: hostile[0]})
+		if err := store.Set(t.Context(), "k", "<script>alert(2)</script>"); err != nil {
+			t.Fatal(err)
+		}
+		bodies := map[string]string{} // by address
+		for _, url := range []string{"/", "/?sort=name", "/?key=absent<script>", "/?prefix=%22%3E%3Cscript%3Ealert(3)%3C/script%3E"} {
+			bodies[url] = html(page, url)
+		}
+		for _, match := range href.FindAllStringSubmatch(bodies["/"], -1) {
+			url := stdhtml.UnescapeString(match[1])
+			if strings.HasPrefix(url, "?key=") {
+				bodies["/"+url] = html(page, "/"+url)
+			} else if !strings.HasPrefix(url, "?") && url != "data:," {
+				t.Errorf("a link leads to %q", url)
 			}
 		}
-		if w.Code != http.StatusOK && !strings.Contains(url, "absent") {
-			t.Errorf("%s: %d", url, w.Code)
+		if want := 4 + len(data) + 1; len(bodies) != want {
+			t.Errorf("%d addresses, want %d", len(bodies), want)
 		}
-	}
-	expectText(t, html(page, "/"), hostile[0], hostile[1], "{{.Key}}")
+		viewer := serve(t, page).follow("/?format=live")
+		for _, want := range []string{"health", "size", "writes", "subscriptions", "changes", "keys"} { // no event of a key's own
+			name, part := viewer.next()
+			if name != want {
+				t.Errorf("the stream has an event %q, want %q", name, want)
+			}
+			bodies["the stream"] += part
+		}
+		for url, body := range bodies {
+			body = notShown.ReplaceAllString(body, "")
+			for _, forbidden := range []string{"<script", "<img", "<style", "ZgotmplZ", "\u202e", "not be rendered"} {
+				if strings.Contains(body, forbidden) {
+					t.Errorf("%s: %q is in the page", url, forbidden)
+				}
+			}
+		}
+		for _, url := range []string{"/", "the stream"} {
+			expectText(t, bodies[url], hostile[0], hostile[1], "{{.Key}}")
+		}
+	})
 }
 
 func TestAThousandKeysComeInPages(t *testing.T) {
