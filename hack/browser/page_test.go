@@ -23,7 +23,7 @@ var blanks = regexp.MustCompile(`>\s+`)
 
 func TestWithoutJavaScriptThePageIsTheSame(t *testing.T) {
 	s := newSite(t, debugpage.Options{})
-	s.furnish()
+	s.populate()
 	s.release() // a callback that is behind would be late in the second page, and not yet in the first
 	for s.store.Stats().Lag > 0 {
 		time.Sleep(time.Millisecond) // poll
@@ -54,7 +54,7 @@ func TestWithoutJavaScriptThePageIsTheSame(t *testing.T) {
 
 // wide fills the page with the longest words there can be.
 func (s *site) wide() {
-	s.furnish()
+	s.populate()
 	s.update(func(tx *mapstore.Tx) {
 		tx.Set(strings.Repeat("k", 253), strings.Repeat("v", 5000))
 		tx.Set("wide", "\x00"+strings.Repeat("v", 5000))
@@ -115,7 +115,7 @@ func (b *tab) expectContrast() {
 
 func TestTextHasEnoughContrast(t *testing.T) {
 	s := newSite(t, debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage})
-	s.furnish()
+	s.populate()
 	s.set("full", strings.Repeat("x", 800_000)) // the bar's other colours
 	for _, as := range []look{desktop, desktopDark, phone, phoneDark} {
 		b := newTab(t, as, s.url)
@@ -143,7 +143,7 @@ func TestAnOutageShowsAndIsOver(t *testing.T) {
 		}
 	})
 	s := newSiteOn(t, plane, debugpage.Options{})
-	s.furnish()
+	s.populate()
 	b := newTab(t, desktop, s.url)
 	b.untilLive()
 	b.untilState("fresh")
@@ -171,7 +171,7 @@ func TestAnOutageShowsAndIsOver(t *testing.T) {
 // What a reader is in the middle of stays: the focus, what is open, what is selected.
 func TestUpdatesDisturbNobody(t *testing.T) {
 	s := newSite(t, debugpage.Options{})
-	s.furnish()
+	s.populate()
 	for i := range 15 {
 		s.set("many", fmt.Sprint(i))
 	}

@@ -73,9 +73,9 @@ func (s *service) rebuildIndex(mapstore.Change)      { <-s.release }
 func (*service) forgetSessions(mapstore.Change)      {}
 func watchOne[K comparable](K) func(mapstore.Change) { return func(mapstore.Change) {} }
 
-// furnish makes it the page of a service in use: subscriptions, one of which is
+// populate makes it the page of a service in use: subscriptions, one of which is
 // behind, values of some kinds, and changes of all kinds.
-func (s *site) furnish() {
+func (s *site) populate() {
 	s.Helper()
 	service := &service{release: make(chan struct{})}
 	s.release = sync.OnceFunc(func() { close(service.release) })

@@ -62,7 +62,7 @@ func (p *Process) Restart(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", p.name, err)
 	}
-	if err := p.await(ctx, c); err != nil {
+	if err := p.waitReady(ctx, c); err != nil {
 		return fmt.Errorf("%s is not ready: %w\n%s", p.name, err, p.logTail())
 	}
 	return nil
@@ -117,8 +117,8 @@ func (p *Process) replace() (*child, error) {
 	return c, nil
 }
 
-// await returns nil once the probe succeeds.
-func (p *Process) await(ctx context.Context, c *child) error {
+// waitReady returns nil once the probe succeeds.
+func (p *Process) waitReady(ctx context.Context, c *child) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -74,8 +74,8 @@ func (g *target) scrape() map[string]*dto.MetricFamily {
 	return families
 }
 
-// work has every counter of writes move, but for conflicts and unknown outcomes,
-// which are not to be had in peace.
+// work makes every counter of writes grow, except for conflicts and unknown outcomes,
+// which a healthy store does not have.
 func (g *target) work() {
 	g.Helper()
 	for i := range 3 {

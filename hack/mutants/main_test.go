@@ -18,8 +18,8 @@ func TestEveryMutantApplies(t *testing.T) {
 		if _, err := m.overlay(t.TempDir()); err != nil {
 			t.Errorf("%s: %v", m.breaks, err)
 		}
-		if !exists(t, m.noticedBy.top()) {
-			t.Errorf("%s: there is no test %s", m.breaks, m.noticedBy)
+		if !exists(t, m.caughtBy.top()) {
+			t.Errorf("%s: there is no test %s", m.breaks, m.caughtBy)
 		}
 	}
 }

@@ -7,12 +7,12 @@ import (
 
 // A mutant is one way to break a promise.
 type mutant struct {
-	promises  string // their numbers
-	breaks    string // what the store does wrong, in plain words
-	file      string
-	old       string // occurs exactly once in file
-	new       string
-	noticedBy test
+	promises string // their numbers
+	breaks   string // what the store does wrong, in plain words
+	file     string
+	old      string // occurs exactly once in file
+	new      string
+	caughtBy test
 }
 
 // A test is one that must fail when the mutant is in place.
@@ -25,7 +25,7 @@ func mapstore(name string) test { return test{"pkg/mapstore", name} }
 func e2e(name string) test { return test{"hack/e2e", name} }
 
 func (m mutant) String() string {
-	return fmt.Sprintf("promise %-5s %-72s %s", m.promises, m.breaks, m.noticedBy)
+	return fmt.Sprintf("promise %-5s %-72s %s", m.promises, m.breaks, m.caughtBy)
 }
 
 func (t test) String() string { return t.dir + " " + t.name }

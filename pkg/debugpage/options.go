@@ -42,8 +42,8 @@ const (
 
 	// interval is the time between two updates of the live page.
 	interval = 500 * time.Millisecond
-	// patience is how long a browser may read nothing while something is due.
-	patience = 10 * time.Second
+	// writeTimeout is how long a browser may read nothing before it is disconnected.
+	writeTimeout = 10 * time.Second
 )
 
 func (o Options) withDefaults() Options {

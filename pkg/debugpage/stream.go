@@ -18,7 +18,7 @@ type stream struct {
 // server's ResponseWriter has no deadlines or cannot flush: without a deadline a
 // browser that never reads would hold a goroutine for ever.
 func (s *stream) begin() error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	header := s.w.Header()
@@ -53,7 +53,7 @@ func (s *stream) send(parts []*part) error {
 		return nil
 	}
 	// A server's own WriteTimeout is overruled.
-	if err := s.control.SetWriteDeadline(time.Now().Add(patience)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(events.Bytes()); err != nil {

@@ -75,7 +75,7 @@ func (s *Server) applyLocked(req *request, current *corev1.ConfigMap) (*corev1.C
 		object.ResourceVersion = ""
 		stamp(object)
 	} else {
-		settleMeta(object, current)
+		preserveMeta(object, current)
 	}
 	object, err = s.storeLocked(req, object, current)
 	return object, code, err

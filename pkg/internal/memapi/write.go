@@ -80,7 +80,7 @@ func (s *Server) replaceLocked(req *request, object, current *corev1.ConfigMap) 
 	if err := precondition(object, current); err != nil {
 		return nil, err
 	}
-	settleMeta(object, current)
+	preserveMeta(object, current)
 	object, err := track(current, object, req.manager())
 	if err != nil {
 		return nil, err
@@ -99,8 +99,8 @@ func precondition(seen, current *corev1.ConfigMap) error {
 	return nil
 }
 
-// settleMeta keeps what an update cannot change.
-func settleMeta(object, current *corev1.ConfigMap) {
+// preserveMeta keeps what an update cannot change.
+func preserveMeta(object, current *corev1.ConfigMap) {
 	object.UID, object.ResourceVersion = current.UID, current.ResourceVersion
 	object.CreationTimestamp, object.Generation = current.CreationTimestamp, current.Generation
 	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = current.DeletionTimestamp, current.DeletionGracePeriodSeconds
