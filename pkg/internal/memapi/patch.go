@@ -33,8 +33,8 @@ func (s *Server) patchLocked(req *request) (*corev1.ConfigMap, int, error) {
 	}
 }
 
-// applyLocked creates the object if there is none, for which the caller needs
-// the right to create it, too.
+// applyLocked creates the object if it does not exist, for which the client needs the
+// right to create as well.
 func (s *Server) applyLocked(req *request, current *corev1.ConfigMap) (*corev1.ConfigMap, int, error) {
 	if req.query.Get("fieldManager") == "" {
 		return nil, 0, apierrors.NewBadRequest("fieldManager is required for apply patch")
@@ -81,7 +81,7 @@ func (s *Server) applyLocked(req *request, current *corev1.ConfigMap) (*corev1.C
 	return object, code, err
 }
 
-// merged returns what becomes of current by a patch of its JSON.
+// merged returns current after a patch of its JSON.
 func merged(current *corev1.ConfigMap, patch []byte, kind types.PatchType) (*corev1.ConfigMap, error) {
 	before, err := json.Marshal(current)
 	if err != nil {
@@ -100,7 +100,7 @@ func merged(current *corev1.ConfigMap, patch []byte, kind types.PatchType) (*cor
 	return object, decodeInto(after, object)
 }
 
-// mergePatch is RFC 7386.
+// mergePatch applies a merge patch, RFC 7386.
 func mergePatch(document, patch []byte) ([]byte, error) {
 	var into, from map[string]any
 	if err := json.Unmarshal(document, &into); err != nil {

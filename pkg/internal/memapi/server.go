@@ -76,8 +76,8 @@ func (s *Server) do(req *request) (answer any, code int, err error) {
 	return answer, http.StatusOK, err
 }
 
-// list answers with all objects that match, at one revision. It has no pages: it
-// is a server's right to send more than a client has asked for.
+// list answers with all objects that match, at one revision. It has no pages: a server
+// may send more than the client has asked for.
 func (s *Server) list(w http.ResponseWriter, req *request) {
 	s.log.mu.Lock()
 	err := s.log.notYetLocked(req.query.Get("resourceVersion"))
@@ -96,7 +96,7 @@ func (s *Server) list(w http.ResponseWriter, req *request) {
 	reply(w, http.StatusOK, list)
 }
 
-// review answers what the caller may do.
+// review answers a SelfSubjectAccessReview.
 func (s *Server) review(w http.ResponseWriter, r *http.Request) {
 	review := &authorizationv1.SelfSubjectAccessReview{}
 	body, err := readBody(r)

@@ -14,8 +14,8 @@ const (
 	// Source: ValidateConfigMap in kubernetes/pkg/apis/core/validation.
 	maxValueBytes = 1 << 20
 
-	// maxStoredBytes is etcd's default limit for one request, --max-request-bytes,
-	// and storeOverhead what a request has besides the object.
+	// maxStoredBytes is etcd's default limit for one request, --max-request-bytes, and
+	// storeOverhead is what a request contains besides the object.
 	maxStoredBytes = 3 << 19
 	storeOverhead  = 1 << 8
 )
@@ -78,7 +78,7 @@ func validateImmutable(object, before *corev1.ConfigMap) field.ErrorList {
 	return errs
 }
 
-// tooLarge reports whether etcd would refuse the object for its size.
+// tooLarge reports whether the object is too large for etcd.
 func tooLarge(object *corev1.ConfigMap) bool {
 	return object.Size()+storeOverhead > maxStoredBytes
 }
