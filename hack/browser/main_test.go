@@ -1,50 +1,40 @@
-// Package browser looks at the debug page as people do: in a real browser, for a
-// store on a real API server. With SCREENSHOTS=folder it leaves pictures there.
+// Package browser looks at the debug page as people do, in a real browser. With
+// SCREENSHOTS=folder it leaves pictures there.
 package browser
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"testing"
 
 	"github.com/chromedp/chromedp"
-
-	"github.com/unrolled/mapstore/v2/hack/kube"
-	"github.com/unrolled/mapstore/v2/hack/kube/kubetest"
+	"go.uber.org/goleak"
 )
 
-var (
-	plane    *kube.ControlPlane // of all tests but the one that breaks its own
-	chromium context.Context    // chromedp's handle of a browser
-)
+var chromium context.Context // chromedp's handle of a browser
 
-func TestMain(m *testing.M) { os.Exit(kubetest.Main(inChromium{m}, &plane)) }
-
-// inChromium runs tests while a browser is up, which has no state but its own folder,
-// and phones nobody.
-type inChromium struct{ *testing.M }
-
-// Run returns 1 when there is no browser.
-func (tests inChromium) Run() int {
+func TestMain(m *testing.M) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
-		err = errors.New("there is no chromium in the PATH: hack/browser/install.sh installs it on Debian")
+		fmt.Fprintln(os.Stderr, "there is no chromium in the PATH: hack/browser/install.sh installs it on Debian")
+		os.Exit(1)
 	}
-	code := 1
-	if err == nil {
-		code, err = tests.runWith(path)
+	code, err := withChromium(path, m.Run)
+	if err == nil && code == 0 { // a test that failed may have had no chance to clean up
+		err = goleak.Find()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
-	return code
+	os.Exit(code)
 }
 
-func (tests inChromium) runWith(path string) (int, error) {
+// withChromium runs tests while a browser is up, which has no state but its own
+// folder, and phones nobody.
+func withChromium(path string, tests func() int) (int, error) {
 	dir, err := os.MkdirTemp("", "mapstore-browser")
 	if err != nil {
 		return 0, err
@@ -71,6 +61,6 @@ func (tests inChromium) runWith(path string) (int, error) {
 		return 0, fmt.Errorf("starting chromium: %w", err)
 	}
 	chromium = browser
-	code := tests.M.Run()
+	code := tests()
 	return code, chromedp.Cancel(browser)
 }

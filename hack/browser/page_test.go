@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/unrolled/mapstore/v2/hack/kube"
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 // What changes with time alone.
@@ -133,23 +133,12 @@ func TestTextHasEnoughContrast(t *testing.T) {
 }
 
 func TestAnOutageShowsAndIsOver(t *testing.T) {
-	plane, err := kube.Start(t.Context(), kube.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	s := newSiteOn(t, plane, debugpage.Options{})
+	s := newSite(t, debugpage.Options{})
 	s.populate()
 	b := newTab(t, desktop, s.url)
 	b.untilLive()
 	b.untilState("fresh")
-	if err := plane.APIServer.Kill(); err != nil {
-		t.Fatal(err)
-	}
+	outage := s.api.Fail(mapstoretest.Refused())
 	b.untilState("stale")
 	b.until("it is announced", `document.getElementById("announce").textContent.startsWith("Stale: ") && document.title.startsWith("Stale: ")`)
 	b.until("it says why", `document.querySelector(".error").innerText.includes("refused")`)
@@ -158,9 +147,7 @@ func TestAnOutageShowsAndIsOver(t *testing.T) {
 	phone := newTab(t, phoneDark, s.url)
 	phone.expectContrast()
 	phone.picture("outage-phone", false)
-	if err := plane.APIServer.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	outage.End()
 	b.untilState("fresh")
 	s.release()
 	s.store.Close()

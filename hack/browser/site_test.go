@@ -10,15 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/unrolled/mapstore/v2/hack/kube"
-	"github.com/unrolled/mapstore/v2/hack/kube/kubetest"
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 // A site is a store with its page, on an admin server.
 type site struct {
 	*testing.T
+	api   *mapstoretest.API
 	store *mapstore.Store
 	page  *debugpage.Handler
 	url   string
@@ -28,13 +28,8 @@ type site struct {
 
 func newSite(t *testing.T, opts debugpage.Options) *site {
 	t.Helper()
-	return newSiteOn(t, plane, opts)
-}
-
-func newSiteOn(t *testing.T, plane *kube.ControlPlane, opts debugpage.Options) *site {
-	t.Helper()
-	namespace, client := kubetest.Namespace(t, plane, "checkout")
-	store := kubetest.Store(t, client, namespace)
+	api := mapstoretest.NewAPI(t)
+	store := api.Open(t, "settings", mapstore.Options{Namespace: "checkout"})
 	if opts.Instance == "" {
 		opts.Instance = "checkout-6d4f9c7b8-x2x7p"
 	}
@@ -44,7 +39,7 @@ func newSiteOn(t *testing.T, plane *kube.ControlPlane, opts debugpage.Options) *
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(page.Close) // before the server, which waits for its requests
-	return &site{T: t, store: store, page: page, url: server.URL + "/debug/mapstore/"}
+	return &site{T: t, api: api, store: store, page: page, url: server.URL + "/debug/mapstore/"}
 }
 
 func (s *site) set(key, value string) {

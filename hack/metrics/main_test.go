@@ -1,6 +1,6 @@
-// Package metrics holds module metrics to a real API server, and what goes with
-// it to a real Prometheus: its lint, its parser and its query engine. The module
-// itself should not bring all of that to those who import it.
+// Package metrics holds what goes with module metrics to a real Prometheus: its parser
+// and its query engine. The module itself should not bring all of that to those who
+// import it.
 package metrics
 
 import (
@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -19,17 +18,14 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+	"go.uber.org/goleak"
 
 	"github.com/unrolled/mapstore/metrics/v2"
-	"github.com/unrolled/mapstore/v2/hack/kube"
-	"github.com/unrolled/mapstore/v2/hack/kube/kubetest"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
-// plane is the control plane that all tests share.
-var plane *kube.ControlPlane
-
-func TestMain(m *testing.M) { os.Exit(kubetest.Main(m, &plane)) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // A target is a process with one store, as Prometheus sees it.
 type target struct {
@@ -40,8 +36,7 @@ type target struct {
 
 func newTarget(t *testing.T) *target {
 	t.Helper()
-	namespace, client := kubetest.Namespace(t, plane, "metrics")
-	store := kubetest.Store(t, client, namespace)
+	store := mapstoretest.NewAPI(t).Open(t, "settings", mapstore.Options{})
 	reg := prometheus.NewPedanticRegistry()
 	reg.MustRegister(metrics.NewCollector(store))
 	server := httptest.NewServer(promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError}))
@@ -49,8 +44,7 @@ func newTarget(t *testing.T) *target {
 	return &target{t, store, server.URL}
 }
 
-// page is what /metrics answers.
-func (g *target) page() string {
+func (g *target) scrape() map[string]*dto.MetricFamily {
 	g.Helper()
 	response, err := http.Get(g.url)
 	if err != nil {
@@ -61,13 +55,8 @@ func (g *target) page() string {
 	if err != nil || response.StatusCode != http.StatusOK {
 		g.Fatalf("%s, %v: %s", response.Status, err, body)
 	}
-	return string(body)
-}
-
-func (g *target) scrape() map[string]*dto.MetricFamily {
-	g.Helper()
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	families, err := parser.TextToMetricFamilies(strings.NewReader(g.page()))
+	families, err := parser.TextToMetricFamilies(strings.NewReader(string(body)))
 	if err != nil {
 		g.Fatal(err)
 	}

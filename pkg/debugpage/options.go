@@ -24,7 +24,7 @@ type Options struct {
 	Instance string
 }
 
-// Values says who may see values.
+// Values says whether the page shows values.
 type Values int
 
 const (
