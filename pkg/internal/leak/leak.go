@@ -21,8 +21,8 @@ var suspects = []string{
 	"k8s.io/client-go/rest/watch.",
 }
 
-// grace is how long goroutines that nobody waits for have to end.
-const grace = 5 * time.Second
+// grace is how long goroutines that nobody waits for have to end, on a slow machine.
+const grace = 30 * time.Second
 
 // Check returns code, the result of all tests. If the tests have passed and goroutines
 // are left, it writes their stacks to stderr and returns 1 instead. Call it from the
