@@ -77,7 +77,7 @@ func TestAChangeOfTenThousandKeysNamesAFew(t *testing.T) {
 		}
 		s.set("key-00000", "w")
 		s.update(func(tx *mapstore.Tx) { tx.Clear() })
-		body := html(page, "/")
+		body := load(page, "/")
 		expectText(s.T, body, "10,000 removed, −9.8 KiB", "and 9,992 other keys")
 		if len(body) > 40<<10 {
 			s.Errorf("the page has %d bytes", len(body))
@@ -90,13 +90,13 @@ func TestDeletionAndRecreationAreSeen(t *testing.T) {
 		page := s.page(debugpage.Options{})
 		s.settings.Delete()
 		synctest.Wait()
-		expectText(s.T, html(page, "/"), "the map does not exist", "the map was deleted", "1 removed")
+		expectText(s.T, load(page, "/"), "the map does not exist", "the map was deleted", "1 removed")
 		if !figures(s.T, page).Changes[0].Absent {
 			s.Error("the JSON form does not tell that the map is absent")
 		}
 		s.settings.Put(map[string]string{"k": "v2"})
 		synctest.Wait()
-		expectText(s.T, html(page, "/"), "reset: another history", "1 resets")
+		expectText(s.T, load(page, "/"), "reset: another history", "1 resets")
 		if !figures(s.T, page).Changes[0].Reset {
 			s.Error("the JSON form does not tell of the reset")
 		}

@@ -2,7 +2,7 @@ package debugpage_test
 
 import (
 	"fmt"
-	stdlog "log"
+	"log"
 	"net/http"
 	"strings"
 	"sync"
@@ -78,8 +78,8 @@ func TestABrowserThatNeverReadsIsGivenUp(t *testing.T) {
 	}
 	for name, version := range map[string]int{"HTTP/1": 1, "HTTP/2": 2, "not even the header": 1} {
 		inBubble(t, data, func(s *site) {
-			var log strings.Builder
-			server := serve(s.T, s.page(debugpage.Options{}), protocol(version), func(h *host) { h.ErrorLog = stdlog.New(&log, "", 0) })
+			var complaints strings.Builder
+			server := serve(s.T, s.page(debugpage.Options{}), protocol(version), func(h *host) { h.ErrorLog = log.New(&complaints, "", 0) })
 			if name == "not even the header" {
 				conn := server.dial()
 				defer conn.Close()
@@ -101,8 +101,8 @@ func TestABrowserThatNeverReadsIsGivenUp(t *testing.T) {
 			if n := server.streams.Load(); n != 1 {
 				s.Errorf("%s: %d streams after 12 s, want that of the one that reads", name, n)
 			}
-			if log.Len() > 0 {
-				s.Errorf("%s: the server complains: %s", name, &log)
+			if complaints.Len() > 0 {
+				s.Errorf("%s: the server complains: %s", name, &complaints)
 			}
 			other.leave()
 		})

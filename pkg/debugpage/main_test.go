@@ -68,8 +68,8 @@ func get(page http.Handler, url string, header ...string) *httptest.ResponseReco
 	return request(page, http.MethodGet, url, header...)
 }
 
-// html returns what a browser gets.
-func html(page http.Handler, url string) string { return get(page, url).Body.String() }
+// load returns what a browser gets.
+func load(page http.Handler, url string) string { return get(page, url).Body.String() }
 
 func request(page http.Handler, method, url string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, url, nil)

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	stdhtml "html"
+	"html"
 	"maps"
 	"net/http"
 	"regexp"
@@ -36,7 +36,7 @@ var (
 // text is what people read of a page.
 func text(page string) string {
 	page = tag.ReplaceAllString(notShown.ReplaceAllString(page, ""), " ")
-	return strings.TrimSpace(space.ReplaceAllString(stdhtml.UnescapeString(page), " "))
+	return strings.TrimSpace(space.ReplaceAllString(html.UnescapeString(page), " "))
 }
 
 func expectText(t *testing.T, page string, wants ...string) {
@@ -62,7 +62,7 @@ func TestThePageAnswersWhatPeopleOnCallAsk(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second) // of the bubble's clock
 
-		body := html(page, "/")
+		body := load(page, "/")
 		expectText(s.T, body,
 			"Fresh: ns/settings", "in pod-7", "The copy follows the API server.",
 			"Revision 3 ", "Last contact 2 s ago",
@@ -121,20 +121,20 @@ func TestAnUnhealthyStoreIsSaidToBeSo(t *testing.T) {
 		s.api.Fail(mapstoretest.Answer(denial))
 		s.api.Fail(mapstoretest.Refused()).End() // breaks the watch
 		time.Sleep(time.Minute)                  // of the bubble's clock
-		body := html(page, "/")
+		body := load(page, "/")
 		expectText(s.T, body, "Stale: ns/settings", "Reads serve the last known version", "cannot follow the API server", "onclick")
 		if strings.Contains(body, "<b onclick") {
 			s.Error("the server's markup is the page's")
 		}
 		s.store.Close()
-		expectText(s.T, html(page, "/"), "Closed: ns/settings", "writes fail")
+		expectText(s.T, load(page, "/"), "Closed: ns/settings", "writes fail")
 
 		fresh, err := mapstore.New(s.api.Client(), "ns", "settings", mapstore.Options{})
 		if err != nil {
 			s.Fatal(err)
 		}
 		defer fresh.Close()
-		body = html(debugpage.New(fresh, debugpage.Options{}), "/")
+		body = load(debugpage.New(fresh, debugpage.Options{}), "/")
 		expectText(s.T, body, "Not synced: ns/settings", "every read finds it empty", "Start has not been called", "Last contact none yet", "Revision none yet")
 	})
 }
@@ -144,15 +144,15 @@ func TestRejectedValuesAreNamed(t *testing.T) {
 		defer mapstore.Bind(s.store, "port", mapstore.Int[int](), 80).Close()
 		defer mapstore.Bind(s.store, "wait", mapstore.Duration(), 0).Close()
 		page := s.page(debugpage.Options{})
-		body := html(page, "/")
+		body := load(page, "/")
 		expectText(s.T, body, "Rejected 1 value; the last good one is served: port", "0 reconnects, 1 rejected value ")
-		for _, got := range []string{body, html(page, "/?format=json")} {
+		for _, got := range []string{body, load(page, "/?format=json")} {
 			if strings.Contains(got, "secret-nonsense") {
 				s.Errorf("the value is shown: %s", got)
 			}
 		}
 		s.set("port", "81")
-		if strings.Contains(html(page, "/"), "last good") {
+		if strings.Contains(load(page, "/"), "last good") {
 			s.Error("the value is still rejected")
 		}
 	})
@@ -186,12 +186,12 @@ func TestMarkupIsNeverInterpreted(t *testing.T) {
 		}
 		bodies := map[string]string{} // by address
 		for _, url := range []string{"/", "/?sort=name", "/?key=absent<script>", "/?prefix=%22%3E%3Cscript%3Ealert(3)%3C/script%3E"} {
-			bodies[url] = html(page, url)
+			bodies[url] = load(page, url)
 		}
 		for _, match := range href.FindAllStringSubmatch(bodies["/"], -1) {
-			url := stdhtml.UnescapeString(match[1])
+			url := html.UnescapeString(match[1])
 			if strings.HasPrefix(url, "?key=") {
-				bodies["/"+url] = html(page, "/"+url)
+				bodies["/"+url] = load(page, "/"+url)
 			} else if !strings.HasPrefix(url, "?") && url != "data:," {
 				t.Errorf("a link leads to %q", url)
 			}
@@ -231,7 +231,7 @@ func TestAThousandKeysComeInPages(t *testing.T) {
 		for _, start := range []string{"?", "?sort=name"} {
 			var seen []string
 			for url := start; url != ""; {
-				body := html(page, "/"+url)
+				body := load(page, "/"+url)
 				if len(body) > 60<<10 {
 					s.Errorf("%s has %d bytes", url, len(body))
 				}
@@ -240,7 +240,7 @@ func TestAThousandKeysComeInPages(t *testing.T) {
 				}
 				next := nextLink.FindStringSubmatch(body)
 				if url = ""; next != nil {
-					url = stdhtml.UnescapeString(next[1])
+					url = html.UnescapeString(next[1])
 				}
 			}
 			want := slices.SortedFunc(maps.Keys(data), func(a, b string) int {
@@ -253,9 +253,9 @@ func TestAThousandKeysComeInPages(t *testing.T) {
 				s.Errorf("%s: the pages list %d keys, not the map's in order", start, len(seen))
 			}
 		}
-		expectText(s.T, html(page, "/?prefix=tenant-99&sort=name"), "1 to 10 of 10 keys that begin with tenant-99 , of 1,000 in all", "tenant-990", "tenant-999")
-		expectText(s.T, html(page, "/?page=999999"), "951 to 1,000 of 1,000 keys")
-		expectText(s.T, html(page, "/?prefix=none"), "No keys that begin with none")
+		expectText(s.T, load(page, "/?prefix=tenant-99&sort=name"), "1 to 10 of 10 keys that begin with tenant-99 , of 1,000 in all", "tenant-990", "tenant-999")
+		expectText(s.T, load(page, "/?page=999999"), "951 to 1,000 of 1,000 keys")
+		expectText(s.T, load(page, "/?prefix=none"), "No keys that begin with none")
 		if got := len(decode(s.T, get(page, "/?format=json&prefix=tenant-1")).Keys); got != 100 {
 			s.Errorf("the JSON form has %d keys, want 100", got)
 		}
@@ -308,14 +308,14 @@ func TestThePageWorksUnderAnyPath(t *testing.T) {
 		mux.Handle("/one", page)
 		mux.Handle("/deep/er/", http.StripPrefix("/deep/er", page))
 		for _, path := range []string{"/debug/mapstore/", "/one", "/deep/er/"} {
-			body := html(mux, path)
+			body := load(mux, path)
 			expectText(s.T, body, "Fresh: ns/settings")
 			for _, match := range href.FindAllStringSubmatch(body, -1) {
 				if url := match[1]; url != "data:," && !strings.HasPrefix(url, "?") {
 					s.Errorf("%s: a link leads to %q", path, url)
 				}
 			}
-			expectText(s.T, html(mux, path+"?key=k"), "Values are hidden.")
+			expectText(s.T, load(mux, path+"?key=k"), "Values are hidden.")
 		}
 	})
 }

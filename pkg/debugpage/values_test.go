@@ -20,7 +20,7 @@ func TestHiddenValuesAreNowhere(t *testing.T) {
 		s.set("new", canary+"-4")
 		s.update(func(tx *mapstore.Tx) { tx.Delete("gone") })
 		for _, url := range []string{"/", "/?sort=name", "/?format=json", "/?key=old", "/?key=gone", "/?key=old&format=json", "/?key=old&format=raw", "/?format=raw"} {
-			if body := html(page, url); strings.Contains(body, "canary") || strings.Contains(body, base64.StdEncoding.EncodeToString([]byte(canary))[:16]) {
+			if body := load(page, url); strings.Contains(body, "canary") || strings.Contains(body, base64.StdEncoding.EncodeToString([]byte(canary))[:16]) {
 				s.Errorf("%s shows a value: %s", url, body)
 			}
 		}
@@ -47,7 +47,7 @@ func TestShownValuesAreCutInListsAndWholeInFiles(t *testing.T) {
 			"/?key=control":  {40 << 10, []string{"Content bytes"}},
 			"/?key=empty":    {40 << 10, []string{"Size 0 B 0 bytes"}},
 		} {
-			body := html(page, url)
+			body := load(page, url)
 			expectText(s.T, body, want.texts...)
 			if len(body) > want.size {
 				s.Errorf("%s has %d bytes", url, len(body))
