@@ -16,8 +16,8 @@ type journal struct {
 	limit  int
 	values bool // whether to keep the beginnings of values
 
-	// initial reports whether the first change is what was there when the page began
-	// to follow, and so is no news.
+	// initial reports whether what came first was there when following began, and
+	// is no news.
 	initial func() bool
 
 	mu      sync.Mutex // protects entries

@@ -2,9 +2,8 @@ package watch
 
 // A Closer is a [Var] of any type.
 type Closer interface {
-	// end closes the Var without waiting. It returns a channel for each callback
-	// that is running, which is closed when the callback ends, and whether the
-	// caller is inside one of them.
+	// end closes the Var without waiting. It returns what is closed when the
+	// callbacks under way have ended, and whether the caller is inside one.
 	end() (running []<-chan struct{}, inside bool)
 }
 
