@@ -1,27 +1,27 @@
-// Package metrics exports what stores say of themselves to Prometheus:
+// Package metrics exports the figures of stores to Prometheus:
 //
 //	prometheus.MustRegister(metrics.NewCollector(store))
 //
 // # What is exported
 //
-// Each metric has the labels namespace and configmap, which name the map. None
-// has a key, a value, or anything else of which there may be many. docs/observability.md
-// in the repository lists all of them; dashboard.json beside this file is a
-// Grafana dashboard, and alerts.yaml has alerting rules.
+// Each metric has the labels namespace and configmap, which name the map. No label has
+// a key, a value, or anything else of which there may be many. docs/observability.md in
+// the repository lists all metrics; dashboard.json beside this file is a Grafana
+// dashboard, and alerts.yaml has alerting rules.
 //
 // # Several stores
 //
-// Stores of different maps share a registry. Two stores of one map would export
-// the same series: registering the second fails. Where that is wanted, for maps
-// of the same name in two clusters say, give each a label of its own:
+// Stores of different maps can share a registry. Two stores of one map would export
+// the same series, so registering the second fails. If you want both, say for maps of
+// the same name in two clusters, give each a label of its own:
 //
 //	prometheus.WrapRegistererWith(prometheus.Labels{"cluster": "east"}, reg).MustRegister(metrics.NewCollector(store))
 //
 // # What it costs
 //
-// A scrape does no I/O, and waits neither for callbacks nor for transactions. It
-// reads the figures of each store once, so that those of one scrape belong
-// together but for a write that falls in between.
+// A scrape does no I/O, and waits neither for callbacks nor for transactions. It reads
+// the figures of each store once, so that the figures of one scrape belong together,
+// except for a write that happens meanwhile.
 package metrics
 
 import (
@@ -32,12 +32,12 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// NewCollector returns a collector for the figures of these stores, which need
-// not be running. A store that is closed is exported as unhealthy, until the
-// collector is unregistered.
+// NewCollector returns a collector for the figures of these stores, which need not be
+// running. A closed store is exported as unhealthy, until the collector is
+// unregistered.
 //
-// To register it fails if one of the stores is of a ConfigMap that the registry
-// has a store of already, or that is given twice.
+// Registering the collector fails if two of its stores are of the same ConfigMap, or if
+// the registry already has a store of one of the ConfigMaps.
 func NewCollector(stores ...*mapstore.Store) prometheus.Collector {
 	c := &collector{}
 	of := map[string]bool{}
@@ -57,7 +57,7 @@ type collector struct {
 	err    error // why it cannot be registered
 }
 
-// An exported store has the descriptions of its metrics, in the order of families.
+// exported is a store with the descriptions of its metrics, in the order of families.
 type exported struct {
 	*mapstore.Store
 	descriptions []*prometheus.Desc

@@ -1,7 +1,10 @@
 package metrics
 
 import (
+	"errors"
+	"fmt"
 	"os"
+	"reflect"
 	"testing"
 	"time"
 
@@ -18,6 +21,16 @@ type fixed struct {
 	descriptions []*prometheus.Desc
 }
 
+func newFixed(t *testing.T, r reading) fixed {
+	t.Helper()
+	store, err := mapstore.New(fake.NewClientset(), "default", "settings", mapstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	return fixed{r, describe(store)}
+}
+
 func (f fixed) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(f, ch) }
 
 func (f fixed) Collect(ch chan<- prometheus.Metric) {
@@ -28,17 +41,12 @@ func (f fixed) Collect(ch chan<- prometheus.Metric) {
 
 // Every figure is another one, so that none can stand where another should.
 func TestEachFigureHasItsNameAndItsUnit(t *testing.T) {
-	store, err := mapstore.New(fake.NewClientset(), "default", "settings", mapstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer store.Close()
 	want, err := os.Open("testdata/metrics.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer want.Close()
-	if err := testutil.CollectAndCompare(fixed{reading{
+	if err := testutil.CollectAndCompare(newFixed(t, reading{
 		status: mapstore.Status{
 			Exists:      true,
 			Revision:    "9007199254740991", // 2^53-1, the last one that a float64 tells from the next
@@ -53,7 +61,51 @@ func TestEachFigureHasItsNameAndItsUnit(t *testing.T) {
 			Panics: 12, Subscriptions: 13, Lag: 250 * time.Millisecond, Rejections: 16,
 		},
 		keys: 14,
-	}, describe(store)}, want); err != nil {
+	}), want); err != nil {
 		t.Error(err)
+	}
+}
+
+// differing returns another value of the field's type.
+func differing(t *testing.T, field reflect.Value) reflect.Value {
+	t.Helper()
+	for _, other := range []any{true, 7, uint64(7), "7", []string{"7"}, 7 * time.Second, time.Unix(7, 0), errors.New("on purpose")} {
+		if v := reflect.ValueOf(other); v.Type().AssignableTo(field.Type()) {
+			return v
+		}
+	}
+	t.Fatalf("no other %v: add one", field.Type())
+	panic("unreachable")
+}
+
+// So a field that is added to Stats or Status cannot be forgotten here.
+func TestEveryFieldOfStatsAndStatusIsExported(t *testing.T) {
+	export := func(r reading) string {
+		reg := prometheus.NewRegistry()
+		reg.MustRegister(newFixed(t, r))
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(families)
+	}
+	seen := map[string]string{export(reading{}): "none"} // which field was altered for a text
+	check := func(r *reading, field reflect.Value, name string) {
+		field.Set(differing(t, field))
+		text := export(*r)
+		if other, ok := seen[text]; ok {
+			t.Errorf("no metric tells %s from %s: add one to families", name, other)
+		}
+		seen[text] = name
+	}
+	for i := range reflect.TypeFor[mapstore.Stats]().NumField() {
+		var r reading
+		stats := reflect.ValueOf(&r.stats).Elem()
+		check(&r, stats.Field(i), stats.Type().Field(i).Name)
+	}
+	for i := range reflect.TypeFor[mapstore.Status]().NumField() {
+		var r reading
+		status := reflect.ValueOf(&r.status).Elem()
+		check(&r, status.Field(i), status.Type().Field(i).Name)
 	}
 }

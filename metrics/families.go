@@ -92,7 +92,7 @@ func oneIf(condition bool) float64 {
 // A family is one metric, with as many series as its labels have values.
 type family struct {
 	name, help string
-	labels     []string // besides those that name the map
+	labels     []string // in addition to the labels that name the map
 	export     func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric)
 }
 

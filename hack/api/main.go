@@ -46,7 +46,7 @@ func run(root string, write, drop bool) error {
 		return fmt.Errorf("%s is not sorted", path)
 	}
 	diff := compare(listed, now)
-	if len(diff.broken) > 0 && !drop {
+	if len(diff.gone) > 0 && !drop {
 		return fmt.Errorf("%s\n%s", diff, howToBreak)
 	}
 	switch {

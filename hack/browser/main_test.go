@@ -1,5 +1,5 @@
-// Package browser looks at the debug page as people do: in a real browser, for a
-// store on a real API server. With SCREENSHOTS=folder it leaves pictures there.
+// Package browser looks at the debug page as people do, in a real browser. With
+// SCREENSHOTS=folder it leaves pictures there.
 package browser
 
 import (
@@ -11,41 +11,25 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"go.uber.org/goleak"
-
-	"github.com/unrolled/mapstore/v2/hack/kube"
 )
 
-var (
-	plane    *kube.ControlPlane // of all tests but the one that breaks its own
-	chromium context.Context    // chromedp's handle of a browser
-)
+var chromium context.Context // chromedp's handle of a browser
 
-func TestMain(m *testing.M) { os.Exit(runAll(m)) }
-
-func runAll(m *testing.M) int {
+func TestMain(m *testing.M) {
 	path, err := exec.LookPath("chromium")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "there is no chromium in the PATH: hack/browser/install.sh installs it on Debian")
-		return 1
-	}
-	if plane, err = kube.Start(context.Background(), kube.Options{}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
 	code, err := withChromium(path, m.Run)
-	if err == nil {
-		err = plane.Stop()
-	} else {
-		_ = plane.Stop()
-	}
-	if err == nil && code == 0 {
+	if err == nil && code == 0 { // a test that failed may have had no chance to clean up
 		err = goleak.Find()
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return 1
+		os.Exit(1)
 	}
-	return code
+	os.Exit(code)
 }
 
 // withChromium runs tests while a browser is up, which has no state but its own

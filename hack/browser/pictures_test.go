@@ -3,7 +3,6 @@ package browser
 import (
 	"os"
 	"testing"
-	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 )
@@ -13,8 +12,8 @@ func TestPictures(t *testing.T) {
 		t.Skip("SCREENSHOTS names no folder")
 	}
 	s := newSite(t, debugpage.Options{})
-	s.furnish()
-	time.Sleep(3 * time.Second) // for ages that are not all zero
+	s.populate()
+	newTab(t, desktop, s.url).until("ages are not all zero", `!/Last contact\s+[0-2] s ago/.test(document.getElementById("health").innerText)`)
 	for name, as := range map[string]look{"light": desktop, "dark": desktopDark, "phone-light": phone, "phone-dark": phoneDark} {
 		b := newTab(t, as, s.url)
 		b.untilLive()
@@ -25,7 +24,7 @@ func TestPictures(t *testing.T) {
 	newTab(t, phoneDark, s.url).picture("debugpage-phone-dark", false)
 
 	shown := newSite(t, debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage})
-	shown.furnish()
+	shown.populate()
 	newTab(t, desktop, shown.url).picture("values", true)
 	newTab(t, phoneDark, shown.url).picture("values-phone", true)
 	newTab(t, phone, shown.url+"?key=routes.json").picture("key", false)

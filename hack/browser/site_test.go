@@ -10,16 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"k8s.io/client-go/kubernetes"
-
-	"github.com/unrolled/mapstore/v2/hack/kube"
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 // A site is a store with its page, on an admin server.
 type site struct {
 	*testing.T
+	api   *mapstoretest.API
 	store *mapstore.Store
 	page  *debugpage.Handler
 	url   string
@@ -29,44 +28,8 @@ type site struct {
 
 func newSite(t *testing.T, opts debugpage.Options) *site {
 	t.Helper()
-	return newSiteOn(t, plane, opts)
-}
-
-func newSiteOn(t *testing.T, plane *kube.ControlPlane, opts debugpage.Options) *site {
-	t.Helper()
-	namespace, err := plane.Namespace(t.Context(), "checkout")
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := kubernetes.NewForConfig(plane.Config())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return newSiteWith(t, client, namespace, opts)
-}
-
-func newSiteWith(t *testing.T, client kubernetes.Interface, namespace string, opts debugpage.Options) *site {
-	t.Helper()
-	store, err := mapstore.New(client, namespace, "settings", mapstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := store.Start(context.Background()); err != nil {
-			t.Errorf("Start: %v", err)
-		}
-	}()
-	t.Cleanup(func() {
-		store.Close()
-		<-ended
-	})
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	if err := store.WaitForSync(ctx); err != nil {
-		t.Fatal(err)
-	}
+	api := mapstoretest.NewAPI(t)
+	store := api.Open(t, "settings", mapstore.Options{Namespace: "checkout"})
 	if opts.Instance == "" {
 		opts.Instance = "checkout-6d4f9c7b8-x2x7p"
 	}
@@ -76,7 +39,7 @@ func newSiteWith(t *testing.T, client kubernetes.Interface, namespace string, op
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	t.Cleanup(page.Close) // before the server, which waits for its requests
-	return &site{T: t, store: store, page: page, url: server.URL + "/debug/mapstore/"}
+	return &site{T: t, api: api, store: store, page: page, url: server.URL + "/debug/mapstore/"}
 }
 
 func (s *site) set(key, value string) {
@@ -105,9 +68,9 @@ func (s *service) rebuildIndex(mapstore.Change)      { <-s.release }
 func (*service) forgetSessions(mapstore.Change)      {}
 func watchOne[K comparable](K) func(mapstore.Change) { return func(mapstore.Change) {} }
 
-// furnish makes it the page of a service in use: subscriptions, one of which is
+// populate makes it the page of a service in use: subscriptions, one of which is
 // behind, values of some kinds, and changes of all kinds.
-func (s *site) furnish() {
+func (s *site) populate() {
 	s.Helper()
 	service := &service{release: make(chan struct{})}
 	s.release = sync.OnceFunc(func() { close(service.release) })

@@ -35,10 +35,7 @@ func TestBlocksOfGoCompile(t *testing.T) {
 	if n < 15 {
 		t.Errorf("only %d blocks", n)
 	}
-}
-
-func TestABlockThatDoesNotCompileIsNoticed(t *testing.T) {
-	importer := newImporter(t)
+	// One that does not compile is noticed.
 	for _, code := range []string{
 		`store.Fetch("key")`,
 		`value := store.Get("key")`,

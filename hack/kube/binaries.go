@@ -20,12 +20,12 @@ const versionVariable = "MAPSTORE_KUBE"
 // Binaries are the paths of the two programs.
 type Binaries struct{ APIServer, Etcd string }
 
-// Build returns the binaries, and builds those that are missing in the user's cache
-// folder: about five minutes on two cores, and once for all checkouts. Processes that
-// build at the same time wait for each other. Progress, os.Stderr when nil, is told.
-// The API server is that of the newest supported Kubernetes version, or of the oldest
-// if MAPSTORE_KUBE is "oldest". If KUBEBUILDER_ASSETS is set it names the folder that
-// must have both, and nothing is built.
+// Build returns the binaries. It first builds those that are missing in the user's
+// cache folder: about five minutes on two cores, once for all checkouts. Processes that
+// build at the same time wait for each other. Build reports to progress, or to os.Stderr
+// when progress is nil. The API server is of the newest supported Kubernetes version, or
+// of the oldest if MAPSTORE_KUBE is "oldest". If KUBEBUILDER_ASSETS is set, nothing is
+// built: it names a folder that must have both.
 func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	if progress == nil {
 		progress = os.Stderr
@@ -49,9 +49,9 @@ func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	return Binaries{apiServer, etcd}, nil
 }
 
-// chosenAPIServer returns what to build the API server from. Nobody should believe to
-// have tested a version that ready-made binaries are not of: so only one of the two
-// variables may be set.
+// chosenAPIServer returns what to build the API server from. Only one of the two
+// variables may be set: ready-made binaries may be of another version than the one
+// that is to be tested.
 func chosenAPIServer() (source, error) {
 	switch version := os.Getenv(versionVariable); {
 	case version == "":

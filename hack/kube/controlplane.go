@@ -50,16 +50,16 @@ const etcdDir = "etcd"
 
 // Options are the options of Start. The zero value is the recommended one.
 type Options struct {
-	// Progress is told what is being built, and how far it is. Nothing is written
-	// when nothing is built. Default: os.Stderr.
+	// Progress gets a line now and then while something is being built. Default:
+	// os.Stderr.
 	Progress io.Writer
 
 	// APIServerArgs and EtcdArgs are flags that come after Start's own. Those that
 	// take one value win over them; a list, such as --etcd-servers, grows.
 	APIServerArgs, EtcdArgs []string
 
-	// EtcdURL, if set, is an etcd that runs already, such as another control plane's: the
-	// API server becomes one more of that cluster, with an authority of its own, and
+	// EtcdURL, if set, is the URL of a running etcd, such as another control plane's: the
+	// API server joins that cluster, with a certificate authority of its own, and
 	// EtcdArgs has no effect.
 	EtcdURL string
 }
@@ -79,10 +79,9 @@ type ControlPlane struct {
 	stop      func() error
 }
 
-// Start builds what is missing, starts etcd and the API server, and returns once
-// the API server is ready; from then on ctx means nothing to it. When it fails it
-// leaves nothing behind, and the error ends with the log of the process that did not
-// get ready.
+// Start builds what is missing, starts etcd and the API server, and returns once the
+// API server is ready; after that ctx has no effect. If Start fails, it leaves nothing
+// behind, and the error ends with the log of the process that did not get ready.
 func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 	if !supported {
 		return nil, fmt.Errorf("kube: no control plane on %s: %w", runtime.GOOS, errors.ErrUnsupported)
@@ -199,8 +198,8 @@ func (c *ControlPlane) configure(port int) error {
 	return WriteKubeconfig(c.admin, metav1.NamespaceDefault, c.Kubeconfig())
 }
 
-// Stop ends its processes and removes all their files. It may be called more than
-// once, and always returns what the first call did.
+// Stop ends the processes and removes all their files. It may be called more than
+// once, and always returns what the first call returned.
 func (c *ControlPlane) Stop() error { return c.stop() }
 
 func (c *ControlPlane) shutdown() error {
@@ -213,11 +212,11 @@ func (c *ControlPlane) shutdown() error {
 	return errors.Join(err, c.guard.release())
 }
 
-// Config returns the configuration of a client that may do everything and is not
-// rate limited on the client's side. The caller may change it.
+// Config returns a client configuration with all rights and without a rate limit. The
+// caller may change it.
 func (c *ControlPlane) Config() *rest.Config { return rest.CopyConfig(c.admin) }
 
-// Kubeconfig returns the path of a kubeconfig file with the same rights as Config.
+// Kubeconfig returns the path of a kubeconfig file for the same user as Config.
 func (c *ControlPlane) Kubeconfig() string { return c.path("kubeconfig") }
 
 // Namespace creates a namespace whose name is prefix, a hyphen and a random suffix.
@@ -231,7 +230,7 @@ func (c *ControlPlane) Namespace(ctx context.Context, prefix string) (string, er
 	return namespace.Name, nil
 }
 
-// Versions asks the running processes which versions they are, such as "v1.37.2" and
+// Versions asks the running processes for their versions, such as "v1.37.2" and
 // "v3.7.3".
 func (c *ControlPlane) Versions(ctx context.Context) (apiServer, etcd string, err error) {
 	var version struct{ GitVersion, Etcdserver string }
@@ -251,8 +250,8 @@ func (c *ControlPlane) Versions(ctx context.Context) (apiServer, etcd string, er
 // credentials. It speaks gRPC and, under /v3/, its JSON form.
 func (c *ControlPlane) EtcdURL() string { return c.etcdURL }
 
-// EtcdDir returns etcd's data folder. While etcd is killed it may be copied, and
-// replaced by such a copy: Etcd.Restart then starts from what is there.
+// EtcdDir returns etcd's data folder. While etcd is killed, the caller may copy the
+// folder, or replace it by such a copy: Etcd.Restart then starts from what is there.
 func (c *ControlPlane) EtcdDir() string { return c.path(etcdDir) }
 
 func (c *ControlPlane) path(name string) string { return filepath.Join(c.guard.dir, name) }

@@ -239,28 +239,36 @@ func testRollback(t *testing.T, plane *ControlPlane, namespace string) {
 	restart(t, plane.APIServer)
 }
 
-func TestStartSaysWhyItFails(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	_, err := Start(t.Context(), Options{Progress: t.Output(), APIServerArgs: []string{"--no-such-flag"}})
-	if err == nil || !strings.Contains(err.Error(), "unknown flag: --no-such-flag") {
-		t.Errorf("the error is %v, want the log of the API server", err)
-	}
-	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v, %v", left, err)
-	}
-}
-
-func TestCancelledStartLeavesNothing(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
-	// Long enough for the processes to start, not for them to be ready.
-	ctx, cancel := context.WithTimeout(t.Context(), 700*time.Millisecond)
-	defer cancel()
-	_, err := Start(ctx, Options{Progress: t.Output()})
-	if !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("the error is %v, want %v", err, context.DeadlineExceeded)
-	}
-	if left, err := os.ReadDir(os.TempDir()); err != nil || len(left) != 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+func TestAStartThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want func(error) bool
+	}{
+		"a wrong flag": {[]string{"--no-such-flag"}, func(err error) bool {
+			return err != nil && strings.Contains(err.Error(), "unknown flag: --no-such-flag") // the API server's log
+		}},
+		"its ctx ends": {nil, func(err error) bool { return errors.Is(err, context.Canceled) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			t.Setenv("TMPDIR", dir)
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			if test.args == nil {
+				go func() {
+					for found := []string(nil); len(found) == 0 && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+						found, _ = filepath.Glob(filepath.Join(dir, "*/etcd.pid"))
+					}
+					cancel() // when the processes have begun to start
+				}()
+			}
+			if _, err := Start(ctx, Options{Progress: t.Output(), APIServerArgs: test.args}); !test.want(err) {
+				t.Errorf("the error is %v", err)
+			}
+			if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+				t.Errorf("left behind: %v, %v", left, err)
+			}
+		})
 	}
 }
 

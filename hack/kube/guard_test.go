@@ -100,7 +100,7 @@ func TestKilledProgramLeavesNothing(t *testing.T) {
 
 func TestProgramKilledWhileStartingLeavesNothing(t *testing.T) {
 	// The file whose appearance is the moment to kill it.
-	for _, moment := range []string{"*", "*/*.crt", "*/etcd.log", "*/etcd.pid", "*/etcd/member", "*/etcd/member/wal/0.tmp", "*/kube-apiserver.pid"} {
+	for _, moment := range []string{"*", "*/etcd.pid", "*/etcd/member/wal/0.tmp", "*/kube-apiserver.pid"} {
 		t.Run(moment, func(t *testing.T) {
 			dir := t.TempDir()
 			t.Setenv("TMPDIR", dir)
@@ -160,10 +160,10 @@ func kill(t *testing.T, cmd *exec.Cmd) {
 	_ = cmd.Wait() // "signal: killed"
 }
 
-// eventually waits for check to return nil, for half a minute.
+// eventually waits for check to return nil, for as long as a slow machine may need.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 30*time.Second, true,
+	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 3*time.Minute, true,
 		func(context.Context) (bool, error) { return check() == nil, nil })
 	if err != nil {
 		t.Fatal(check())

@@ -6,8 +6,8 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 )
 
-// WriteKubeconfig writes a kubeconfig file that holds config's server, certificates
-// and token, readable by its owner only, with namespace as that of its one context.
+// WriteKubeconfig writes a kubeconfig file that only its owner can read. It has config's
+// server, certificates and token, and one context, with this namespace.
 func WriteKubeconfig(config *rest.Config, namespace, path string) error {
 	const name = "mapstore-kube"
 	return clientcmd.WriteToFile(clientcmdapi.Config{

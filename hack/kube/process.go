@@ -46,23 +46,23 @@ func (p *Process) Kill() error {
 	return p.killLocked()
 }
 
-// Pause stops the process by SIGSTOP: its connections stay open and nothing answers.
-// On Linux it returns once every thread has stopped.
+// Pause stops the process by SIGSTOP: its connections stay open, and it answers nothing.
+// On Linux, Pause returns once every thread has stopped.
 func (p *Process) Pause() error { return p.signal(pause) }
 
 // Resume continues a paused process by SIGCONT.
 func (p *Process) Resume() error { return p.signal(resume) }
 
-// Restart kills the process if it runs, starts it again and returns once it is
-// ready. When it does not get ready, because it exits, ctx is done, or two minutes
-// have passed, the error says why and ends with the process's log; the process may
-// then still be running.
+// Restart kills the process if it runs, starts it again, and returns once it is ready.
+// If it does not get ready, because it exits, ctx is done, or two minutes have passed,
+// the error says why and ends with the process's log; the process may then still be
+// running.
 func (p *Process) Restart(ctx context.Context) error {
 	c, err := p.replace()
 	if err != nil {
 		return fmt.Errorf("starting %s: %w", p.name, err)
 	}
-	if err := p.await(ctx, c); err != nil {
+	if err := p.waitReady(ctx, c); err != nil {
 		return fmt.Errorf("%s is not ready: %w\n%s", p.name, err, p.logTail())
 	}
 	return nil
@@ -78,7 +78,7 @@ func (p *Process) PID() int {
 	return p.current.cmd.Process.Pid
 }
 
-// Log returns the path of the file with what the process has printed in all its starts.
+// Log returns the path of the file with the output of all starts of the process.
 func (p *Process) Log() string { return filepath.Join(p.dir, p.name+".log") }
 
 // replace kills what runs and starts anew. It does not wait for readiness, so that
@@ -117,8 +117,8 @@ func (p *Process) replace() (*child, error) {
 	return c, nil
 }
 
-// await returns nil once the probe succeeds.
-func (p *Process) await(ctx context.Context, c *child) error {
+// waitReady returns nil once the probe succeeds.
+func (p *Process) waitReady(ctx context.Context, c *child) error {
 	ctx, cancel := context.WithTimeout(ctx, readyWithin)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)

@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -133,29 +132,11 @@ func (s source) compile(ctx context.Context, out, version string, lock *os.File,
 	cmd := s.goCommand(ctx, "build", "-v", "-trimpath", "-ldflags=-s -w"+s.ldflags(version), "-o", out, s.pkg)
 	// The build keeps the lock: if this process is killed, it goes on for a while.
 	cmd.ExtraFiles = []*os.File{lock}
-	var output syncBuffer
-	cmd.Stdout, cmd.Stderr = &output, &output
-
 	start := time.Now()
-	done := make(chan struct{})
-	var reporter sync.WaitGroup
-	reporter.Go(func() {
-		tick := time.NewTicker(15 * time.Second)
-		defer tick.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-tick.C:
-				fmt.Fprintf(progress, "kube: building %s %s: %d s, %d packages compiled\n", s.name, version, seconds(start), output.packages())
-			}
-		}
-	})
-	err := cmd.Run()
-	close(done)
-	reporter.Wait()
-	if err != nil {
-		return fmt.Errorf("building %s %s: %w\n%s", s.name, version, errors.Join(context.Cause(ctx), err), tail(output.bytes()))
+	output := &buildOutput{start: start, shown: start, what: s.name + " " + version, progress: progress}
+	cmd.Stdout, cmd.Stderr = output, output
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("building %s %s: %w\n%s", s.name, version, errors.Join(context.Cause(ctx), err), tail(output.text.Bytes()))
 	}
 	return nil
 }
@@ -163,8 +144,9 @@ func (s source) compile(ctx context.Context, out, version string, lock *os.File,
 func (s source) version(ctx context.Context) (string, error) {
 	output, err := s.goCommand(ctx, "list", "-m", "-f={{.Version}}", s.module).Output()
 	if err != nil {
+		err = errors.Join(context.Cause(ctx), err)
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			return "", fmt.Errorf("the version of %s: %w\n%s", s.module, err, tail(exit.Stderr))
+			err = fmt.Errorf("%w\n%s", err, tail(exit.Stderr))
 		}
 		return "", fmt.Errorf("the version of %s: %w", s.module, err)
 	}
@@ -190,25 +172,21 @@ func (s source) goCommand(ctx context.Context, args ...string) *exec.Cmd {
 
 func seconds(since time.Time) int { return int(time.Since(since).Round(time.Second).Seconds()) }
 
-// syncBuffer collects the output of go build -v, which names each package that it compiles.
-type syncBuffer struct {
-	mu     sync.Mutex // protects buffer
-	buffer bytes.Buffer
+// buildOutput collects the output of go build -v, which names each package that it
+// compiles, and says now and then how far it is. The command writes from one goroutine.
+type buildOutput struct {
+	text         bytes.Buffer
+	start, shown time.Time
+	what         string
+	progress     io.Writer
 }
 
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *syncBuffer) bytes() []byte {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return bytes.Clone(b.buffer.Bytes())
-}
-
-func (b *syncBuffer) packages() int {
-	output := b.bytes()
-	return bytes.Count(output, []byte("\n")) - bytes.Count(output, []byte("go: downloading "))
+func (b *buildOutput) Write(p []byte) (int, error) {
+	n, err := b.text.Write(p)
+	if time.Since(b.shown) > 15*time.Second {
+		b.shown = time.Now()
+		packages := bytes.Count(b.text.Bytes(), []byte("\n")) - bytes.Count(b.text.Bytes(), []byte("go: downloading "))
+		fmt.Fprintf(b.progress, "kube: building %s: %d s, %d packages compiled\n", b.what, seconds(b.start), packages)
+	}
+	return n, err
 }

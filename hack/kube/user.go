@@ -14,9 +14,9 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// User returns the configuration of a client that is this user, by a certificate,
-// and is not rate limited on the client's side. The user has the rights of its
-// groups and those that RBAC gives it: see Grant.
+// User returns a client configuration that authenticates as this user, by a
+// certificate, and has no rate limit. The user has the rights of its groups and those
+// that Grant gives it.
 func (c *ControlPlane) User(name string, groups ...string) *rest.Config {
 	pair, err := c.authority.client(name, groups)
 	if err != nil {
@@ -34,9 +34,9 @@ func (c *ControlPlane) User(name string, groups ...string) *rest.Config {
 	}
 }
 
-// Grant gives the user these rights in the namespace and takes those of earlier
-// calls; without rules it takes them all. It returns once the API server decides by
-// them. Requests that have begun are not cut: a watch outlives the right to watch.
+// Grant replaces the user's rights in the namespace, except those of its groups, by
+// these rules. It returns once the API server decides by them. It does not end requests
+// that have begun: a watch outlives the right to watch.
 func (c *ControlPlane) Grant(ctx context.Context, namespace, user string, rules ...rbacv1.PolicyRule) error {
 	// The authorizer learns of the role and its binding by watching them. A right that
 	// nobody else has, to something that does not exist, shows when it has.

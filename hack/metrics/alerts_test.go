@@ -56,57 +56,57 @@ func growing(by float64) func(int, float64) float64 {
 	return func(n int, _ float64) float64 { return by * float64(n) }
 }
 
-func TestEachAlertFiresForWhatItIsAboutAndNotInPeace(t *testing.T) {
+func TestEachAlertFiresWhenItShouldAndNotOtherwise(t *testing.T) {
 	const scrapes = 41 // ten minutes
-	peace, now := observe(t, scrapes)
+	healthy, now := observe(t, scrapes)
 
-	// What goes wrong, and what nearly does.
+	// wrong is a history in which the alert must fire, nearly one in which it must not.
 	cases := map[string]struct{ wrong, nearly history }{
 		"MapstoreStale": {
-			wrong:  peace.altered("mapstore_healthy", constantly(0)),
-			nearly: peace.altered("mapstore_synced", constantly(0)),
+			wrong:  healthy.altered("mapstore_healthy", constantly(0)),
+			nearly: healthy.altered("mapstore_synced", constantly(0)),
 		},
 		"MapstoreNearlyFull": {
-			wrong:  peace.altered("mapstore_size_limit_ratio", constantly(0.91)),
-			nearly: peace.altered("mapstore_size_limit_ratio", constantly(0.9)),
+			wrong:  healthy.altered("mapstore_size_limit_ratio", constantly(0.91)),
+			nearly: healthy.altered("mapstore_size_limit_ratio", constantly(0.9)),
 		},
 		"MapstoreUnknownOutcome": {
-			wrong: peace.altered(`mapstore_transactions_total{outcome="unknown"}`, func(n int, _ float64) float64 {
+			wrong: healthy.altered(`mapstore_transactions_total{outcome="unknown"}`, func(n int, _ float64) float64 {
 				return float64(n / (scrapes - 3)) // one, a moment ago
 			}),
-			nearly: peace.altered(`mapstore_transactions_total{outcome="failed"}`, growing(1)),
+			nearly: healthy.altered(`mapstore_transactions_total{outcome="failed"}`, growing(1)),
 		},
 		"MapstoreWritesStuck": {
-			wrong: peace.altered("mapstore_queued_transactions", constantly(1)).
+			wrong: healthy.altered("mapstore_queued_transactions", constantly(1)).
 				altered("mapstore_commits_total", constantly(7)),
-			nearly: peace.altered("mapstore_queued_transactions", constantly(1)),
+			nearly: healthy.altered("mapstore_queued_transactions", constantly(1)),
 		},
 		"MapstoreWritesFailing": {
-			wrong: peace.altered(`mapstore_transactions_total{outcome="applied"}`, constantly(7)),
-			nearly: peace.altered(`mapstore_transactions_total{outcome="applied"}`, constantly(7)).
+			wrong: healthy.altered(`mapstore_transactions_total{outcome="applied"}`, constantly(7)),
+			nearly: healthy.altered(`mapstore_transactions_total{outcome="applied"}`, constantly(7)).
 				altered(`mapstore_transactions_total{outcome="failed"}`, constantly(7)),
 		},
 		"MapstoreConflictStorm": {
-			wrong: peace.altered("mapstore_conflicts_total", growing(60)).
+			wrong: healthy.altered("mapstore_conflicts_total", growing(60)).
 				altered("mapstore_write_request_duration_seconds_count", growing(100)),
-			nearly: peace.altered("mapstore_conflicts_total", growing(40)).
+			nearly: healthy.altered("mapstore_conflicts_total", growing(40)).
 				altered("mapstore_write_request_duration_seconds_count", growing(100)),
 		},
 		"MapstoreSubscriberBehind": {
-			wrong:  peace.altered("mapstore_subscription_lag_seconds", constantly(61)),
-			nearly: peace.altered("mapstore_subscription_lag_seconds", constantly(60)),
+			wrong:  healthy.altered("mapstore_subscription_lag_seconds", constantly(61)),
+			nearly: healthy.altered("mapstore_subscription_lag_seconds", constantly(60)),
 		},
 		"MapstoreCallbackPanics": {
-			wrong:  peace.altered("mapstore_callback_panics_total", growing(1)),
-			nearly: peace.altered("mapstore_callback_panics_total", constantly(7)), // of yesterday
+			wrong:  healthy.altered("mapstore_callback_panics_total", growing(1)),
+			nearly: healthy.altered("mapstore_callback_panics_total", constantly(7)), // of yesterday
 		},
 		"MapstoreReset": {
-			wrong:  peace.altered("mapstore_resets_total", growing(1)),
-			nearly: peace.altered("mapstore_resets_total", constantly(7)),
+			wrong:  healthy.altered("mapstore_resets_total", growing(1)),
+			nearly: healthy.altered("mapstore_resets_total", constantly(7)),
 		},
 		"MapstoreRejectedValues": {
-			wrong:  peace.altered("mapstore_rejected_keys", constantly(1)),
-			nearly: peace.altered("mapstore_rejections_total", growing(1)),
+			wrong:  healthy.altered("mapstore_rejected_keys", constantly(1)),
+			nearly: healthy.altered("mapstore_rejections_total", growing(1)),
 		},
 	}
 	for name, rule := range readAlerts(t) {
@@ -116,7 +116,7 @@ func TestEachAlertFiresForWhatItIsAboutAndNotInPeace(t *testing.T) {
 			continue
 		}
 		delete(cases, name)
-		for what, h := range map[string]history{"in peace": peace, "when it nearly goes wrong": c.nearly} {
+		for what, h := range map[string]history{"while all is well": healthy, "when it nearly goes wrong": c.nearly} {
 			if got := h.query(t, rule.Expr, now); len(got) > 0 {
 				t.Errorf("%s fires %s: %v", name, what, got)
 			}

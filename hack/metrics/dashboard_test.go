@@ -49,8 +49,8 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// units are those of Grafana that are in use here. It takes any other name for
-// the text to put behind a number.
+// units are the units of Grafana that the dashboard may use. Grafana shows any other
+// name as text behind the number.
 var units = []string{"none", "short", "s", "percentunit", "ops", "cpm"}
 
 func TestEachPanelOfTheDashboardSaysWhatItShows(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// interval is that of the scrapes.
+// interval is the time between two scrapes.
 const interval = 15 * time.Second
 
 // A history is what Prometheus has stored, by the labels of each series.

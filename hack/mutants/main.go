@@ -1,5 +1,5 @@
 // Mutants breaks the promises of the store on purpose, one at a time, and checks
-// that the tests notice. A promise whose mutant survives is a promise that no
+// that the tests catch it. A promise whose mutant survives is a promise that no
 // test holds up.
 //
 // Each mutant is built through the go command's overlay of source files, so the
@@ -71,8 +71,8 @@ func check(ctx context.Context, selected []mutant, verbose bool) error {
 	passed, failed := 0, 0
 	for _, m := range selected {
 		start := time.Now()
-		verdict, output := "ERROR", "    "+m.noticedBy.String()+" fails without the mutant too\n"
-		if passing[m.noticedBy.top()] {
+		verdict, output := "ERROR", "    "+m.caughtBy.String()+" fails without the mutant too\n"
+		if passing[m.caughtBy.top()] {
 			verdict, output = m.run(ctx)
 		}
 		if ctx.Err() != nil {
@@ -100,7 +100,7 @@ func check(ctx context.Context, selected []mutant, verbose bool) error {
 func testsThatPass(ctx context.Context, selected []mutant) (map[test]bool, error) {
 	names := map[string][]string{}
 	for _, m := range selected {
-		if t := m.noticedBy.top(); !slices.Contains(names[t.dir], t.name) {
+		if t := m.caughtBy.top(); !slices.Contains(names[t.dir], t.name) {
 			names[t.dir] = append(names[t.dir], t.name)
 		}
 	}
@@ -143,7 +143,7 @@ func (m mutant) run(ctx context.Context) (verdict, output string) {
 	if err != nil {
 		return "ERROR", "    " + err.Error()
 	}
-	output, err = goTest(ctx, m.noticedBy.dir, "-overlay="+overlay, "-timeout=2m", "-run="+m.noticedBy.pattern())
+	output, err = goTest(ctx, m.caughtBy.dir, "-overlay="+overlay, "-timeout=2m", "-run="+m.caughtBy.pattern())
 	switch {
 	case err == nil:
 		return survived, output
@@ -180,7 +180,7 @@ func (m mutant) overlay(dir string) (string, error) {
 }
 
 // goTest runs tests of the package in dir, without the race detector: a test
-// should notice by what it checks.
+// should catch a mutant by what it checks.
 func goTest(ctx context.Context, dir string, args ...string) (output string, err error) {
 	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-vet=off"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }

@@ -13,23 +13,23 @@
 // Whoever can reach the page sees the names and sizes of all keys, the names of
 // the functions that subscribe, and the texts of errors. So it belongs on a port
 // that only operators can reach, beside pprof. It changes nothing, whatever is
-// asked of it. Values are hidden unless [Options.Values] says otherwise; then
-// they are in no other place of this package than the page.
+// asked of it. Values are hidden unless [Options.Values] says otherwise, and then
+// they are shown nowhere else.
 //
 // # What it costs
 //
 // While nobody looks, a page is one subscription and the last changes: no
-// goroutine, and less than half a megabyte. It keeps alive no version of the map
-// that the store itself does not, except the one that its subscription was last
-// told of: see SECURITY.md on versions in memory.
+// goroutine, and less than half a megabyte. It keeps no version of the map in memory
+// that the store does not, except the last one that its subscription was told of:
+// see SECURITY.md on versions in memory.
 //
 // Without JavaScript the page is complete as of its loading. With it, the page
-// follows by server-sent events, which the same templates render: at most twice
-// a second and once for all who look, and only the parts that differ are sent.
-// Those who look never wait for one another, and the store waits for nobody. A
-// browser that stops reading misses what it did not read, and is given up after
-// ten seconds in which nothing more fits into its connection. A page that cannot be
-// followed says so, and can be reloaded.
+// updates itself by server-sent events. The same templates render them, at most
+// twice a second and once for all viewers, and only the parts that differ are sent.
+// Viewers never wait for one another, and the store waits for none of them. A
+// browser that stops reading misses updates, and is disconnected when its connection
+// has been full for ten seconds. A page that gets no updates says so, and can be
+// reloaded.
 //
 // # For scripts
 //
@@ -38,5 +38,5 @@
 //
 //	curl -s localhost:6060/debug/mapstore/?format=json | jq .status
 //
-// Names may be added to it.
+// Later versions may add fields.
 package debugpage

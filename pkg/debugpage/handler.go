@@ -3,7 +3,6 @@ package debugpage
 import (
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
@@ -17,36 +16,33 @@ type Handler struct {
 	journal      *journal
 	subscription *watch.Subscription
 	live         live
-	patience     time.Duration // see the constant; shorter in tests
 
 	closeOnce sync.Once
 	closed    chan struct{}
 }
 
-// New returns the page of store, which need not be running yet. From now on the
-// page remembers the last changes. It panics when store is nil or
-// [Options.Values] is none of its constants.
+// New returns the page of store, which need not be running yet. The page remembers
+// changes from now on. New panics when store is nil or [Options.Values] is none of
+// its constants.
 func New(store *mapstore.Store, opts Options) *Handler {
 	if store == nil {
 		panic("debugpage: New with a nil store")
 	}
 	opts = opts.withDefaults()
 	h := &Handler{
-		store:    store,
-		options:  opts,
-		journal:  newJournal(store, opts),
-		patience: patience,
-		closed:   make(chan struct{}),
+		store:   store,
+		options: opts,
+		journal: newJournal(store, opts),
+		closed:  make(chan struct{}),
 	}
 	h.subscription = store.OnChange(h.journal.record)
 	return h
 }
 
-// Close ends the page's subscription, and within a moment all live updates; the
-// page itself can still be loaded. It is not needed where the page lives as long
-// as the store, whose Close does the same. For http.Server.Shutdown, which waits for
-// all requests, live ones included: server.RegisterOnShutdown(page.Close). Close may
-// be called more than once.
+// Close ends the page's subscription and, soon after, all live updates; the page can
+// still be loaded. A page that lives as long as its store needs no Close: closing the
+// store does the same. http.Server.Shutdown waits for live updates to end; call
+// server.RegisterOnShutdown(page.Close) before. Close may be called more than once.
 func (h *Handler) Close() {
 	h.closeOnce.Do(func() { close(h.closed) })
 	h.subscription.Stop()
@@ -77,8 +73,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// setHeaders lets the page run its own script and style, and nothing else: what
-// is in a key or an error could do nothing even if it were taken for markup.
+// setHeaders allows the page's own script and style and nothing else. So a key or an
+// error could do no harm even if it were taken for markup.
 func setHeaders(header http.Header) {
 	header.Set("Content-Security-Policy", contentSecurityPolicy)
 	header.Set("Cache-Control", "no-store")

@@ -9,8 +9,8 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// A journal remembers the last changes, in a bounded space: it takes copies of
-// what it needs, so that no version of the map stays alive for it.
+// A journal remembers the last changes, in a bounded space. It copies what it needs,
+// so that it keeps no version of the map in memory.
 type journal struct {
 	since  time.Time
 	limit  int
@@ -27,12 +27,12 @@ type journal struct {
 // keysInEntry is how many keys of a change are named. A change may have thousands.
 const keysInEntry = 8
 
-// An entry is one Change that the page's subscription was told of.
+// An entry is one Change of the page's subscription.
 type entry struct {
 	Time     time.Time `json:"time"`
 	Revision string    `json:"revision"`
-	// First says that it is what was there when the page began to follow, not
-	// what happened at Time.
+	// First says that this was there when the page began to follow, and did not
+	// happen at Time.
 	First    bool    `json:"first,omitempty"`
 	Reset    bool    `json:"reset,omitempty"`
 	Absent   bool    `json:"absent,omitempty"` // the map does not exist any more

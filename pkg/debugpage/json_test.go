@@ -2,6 +2,7 @@ package debugpage_test
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 	"time"
@@ -56,4 +57,10 @@ func decode(t *testing.T, w *httptest.ResponseRecorder) document {
 		t.Fatalf("%v in %s", err, w.Body)
 	}
 	return d
+}
+
+// figures returns what the page says of its store, as JSON.
+func figures(t *testing.T, page http.Handler) document {
+	t.Helper()
+	return decode(t, get(page, "/?format=json"))
 }

@@ -8,14 +8,20 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// A listing is the keys that a view asks for.
+// A listing is one page of the keys that a view asks for. Its URLs are empty where they
+// would lead nowhere.
 type listing struct {
 	Keys     []row
 	View     view
-	All      int // keys of the map
-	Matching int // those with the prefix
-	Pages    int
-	Biggest  int // bytes of the biggest of the page
+	Prefix   string
+	BySize   bool // the biggest come first
+	All      int  // keys of the map
+	Matching int  // keys with the prefix
+	First    int  // the number of the first key of the page, from 1
+	Last     int
+	Biggest  int // bytes of the biggest key of the page
+
+	SizeURL, NameURL, AllURL, PreviousURL, NextURL string
 }
 
 // A row is one key. Sizes are in bytes.
@@ -42,10 +48,21 @@ func keysOf(snapshot *mapstore.Snapshot, v view) []row {
 // list cuts one page out of all keys.
 func (h *Handler) list(snapshot *mapstore.Snapshot, v view) listing {
 	rows := keysOf(snapshot, v)
-	l := listing{All: snapshot.Len(), Matching: len(rows), Pages: max(1, (len(rows)+keysOnAPage-1)/keysOnAPage)}
-	v.page = min(v.page, l.Pages) // keys may have gone since the link was made
-	l.View = v.list()
-	l.Keys = rows[min((v.page-1)*keysOnAPage, len(rows)):min(v.page*keysOnAPage, len(rows))]
+	pages := max(1, (len(rows)+keysOnAPage-1)/keysOnAPage)
+	v.page = min(v.page, pages) // keys may have gone since the link was made
+	v = v.list()
+	first, last := (v.page-1)*keysOnAPage, min(v.page*keysOnAPage, len(rows))
+	l := listing{
+		Keys: rows[first:last], View: v, Prefix: v.prefix, BySize: v.sort == bySize,
+		All: snapshot.Len(), Matching: len(rows), First: first + 1, Last: last,
+		SizeURL: v.withSort(bySize).URL(), NameURL: v.withSort(byName).URL(), AllURL: v.withPrefix("").URL(),
+	}
+	if v.page > 1 {
+		l.PreviousURL = v.withPage(v.page - 1).URL()
+	}
+	if v.page < pages {
+		l.NextURL = v.withPage(v.page + 1).URL()
+	}
 	for i := range l.Keys {
 		l.Biggest = max(l.Biggest, l.Keys[i].Bytes)
 		if h.options.showValues() {
@@ -56,39 +73,7 @@ func (h *Handler) list(snapshot *mapstore.Snapshot, v view) listing {
 	return l
 }
 
-// First and Last number the keys of the page, from 1.
-func (l listing) First() int { return min((l.View.page-1)*keysOnAPage+1, l.Matching) }
-
-func (l listing) Last() int { return min(l.View.page*keysOnAPage, l.Matching) }
-
-// Prefix returns that of the view.
-func (l listing) Prefix() string { return l.View.prefix }
-
-// BySize reports the order.
-func (l listing) BySize() bool { return l.View.sort == bySize }
-
-// SizeURL and its like lead to other lists, and are empty where there is none.
-func (l listing) SizeURL() string { return l.View.withSort(bySize).URL() }
-
-func (l listing) NameURL() string { return l.View.withSort(byName).URL() }
-
-func (l listing) AllURL() string { return l.View.withPrefix("").URL() }
-
-func (l listing) PreviousURL() string {
-	if l.View.page <= 1 {
-		return ""
-	}
-	return l.View.withPage(l.View.page - 1).URL()
-}
-
-func (l listing) NextURL() string {
-	if l.View.page >= l.Pages {
-		return ""
-	}
-	return l.View.withPage(l.View.page + 1).URL()
-}
-
-// KeyURL leads to the page of one key.
+// KeyURL returns the link to the page of one key.
 func (l listing) KeyURL(key string) string { return l.View.withKey(key).URL() }
 
 // Bar returns how much of the row's bar is full, in percent.

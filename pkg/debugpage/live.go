@@ -3,19 +3,20 @@ package debugpage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 )
 
-// live is what those who follow the page share. It has no goroutine: each viewer
-// waits in the one that the HTTP server has given it, and whoever comes first
-// after an interval has passed renders for all.
+// live is what all viewers of the page share. It has no goroutine: each viewer waits
+// in the one of its HTTP request, and the first to wake up in an interval renders
+// for all.
 type live struct {
 	mu      sync.Mutex // protects all below, and is held while rendering
 	viewers int
-	slot    int64            // the interval that current is of
+	slot    int64            // the interval in which parts and keys were rendered
 	parts   []*part          // in the order of the page
 	keys    map[view]keyPart // of those views that somebody has asked for in this slot or the last
 	before  map[view]keyPart // of the last
@@ -29,8 +30,8 @@ type part struct {
 	html []byte
 }
 
-// A keyPart is the list of keys, and the number of the version that it is of. The
-// number rather than the version, which would stay alive.
+// A keyPart is the list of keys, and the number of the version that it shows. The
+// version itself would be kept in memory.
 type keyPart struct {
 	version uint64
 	part    *part
@@ -105,10 +106,12 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, v view) {
 		return
 	}
 	defer h.live.leave()
-	out := &stream{w: w, control: http.NewResponseController(w), patience: h.patience, sent: make(map[string]*part)}
-	if err := out.begin(); err != nil {
+	out := &stream{w, http.NewResponseController(w), make(map[string]*part)}
+	if err := out.begin(); errors.Is(err, http.ErrNotSupported) {
 		http.Error(w, "The server cannot send live updates. The page can be loaded.", http.StatusNotImplemented)
 		return
+	} else if err != nil {
+		return // the browser does not even read the header
 	}
 	if r.Method == http.MethodHead {
 		return
@@ -132,7 +135,8 @@ func (h *Handler) isOver() bool {
 	}
 }
 
-// nextInterval waits for it, and returns false when there is nothing to wait for.
+// nextInterval waits for the next interval. It returns false when the browser has
+// left or the page is closed.
 func (h *Handler) nextInterval(ctx context.Context) bool {
 	timer := time.NewTimer(interval - time.Duration(time.Now().UnixNano())%interval)
 	defer timer.Stop()

@@ -11,28 +11,28 @@ type Options struct {
 	// Values says whether the page shows values. Default: HideValues.
 	Values Values
 
-	// Changes is how many of the last changes are remembered. Default, also of
-	// negative numbers: 50. Each takes up to 4 kB, or 8 kB with values.
+	// Changes is how many changes the page remembers. Default, also for negative
+	// numbers: 50. Each takes up to 4 kB, or 8 kB with values.
 	Changes int
 
-	// Viewers is how many browsers can follow the page at the same time; others
-	// get it as of its loading. Default, also of negative numbers: 200.
+	// Viewers is how many browsers can get live updates at the same time; others get
+	// the page as of its loading. Default, also for negative numbers: 200.
 	Viewers int
 
-	// Instance tells this process from others that show the same page behind one
-	// address. Default: the host name, which in a pod is the pod's.
+	// Instance names this process, for pages of several processes behind one address.
+	// Default: the host name, which in a pod is the pod's name.
 	Instance string
 }
 
-// Values says who may see values.
+// Values says whether the page shows values.
 type Values int
 
 const (
-	// HideValues shows the keys and how long their values are, and no value.
+	// HideValues shows the keys and the sizes of their values, but no value.
 	HideValues Values = iota
-	// ShowValuesToAllWhoReachThePage shows every value to whoever can send the
-	// page a request, the beginnings of the last changes' old and new values
-	// included. The page asks nobody who they are.
+	// ShowValuesToAllWhoReachThePage shows every value, also the beginnings of old and
+	// new values in the last changes, to anyone who can send the page a request. The
+	// page authenticates nobody.
 	ShowValuesToAllWhoReachThePage
 )
 
@@ -42,8 +42,8 @@ const (
 
 	// interval is the time between two updates of the live page.
 	interval = 500 * time.Millisecond
-	// patience is how long a browser may read nothing while something is due.
-	patience = 10 * time.Second
+	// writeTimeout is how long a browser may read nothing before it is disconnected.
+	writeTimeout = 10 * time.Second
 )
 
 func (o Options) withDefaults() Options {

@@ -114,7 +114,7 @@ func (s state) Meaning() string {
 	}
 }
 
-// Level returns how bad it is to be so full: "ok", "warn" or "bad".
+// Level returns how bad it is that the map is so full: "ok", "warn" or "bad".
 func (s size) Level() string {
 	switch {
 	case s.Percent() >= 95:
@@ -126,19 +126,18 @@ func (s size) Level() string {
 	}
 }
 
-// Late reports whether a lag is more than callbacks take that only take a while.
+// Late reports whether the lag is too long for a callback that is merely slow.
 func (s subscription) Late() bool { return s.Lag >= 1 }
 
-// Folder and Function are the two parts of the function's name: where it is from,
-// and what it is called there.
+// Folder returns the first part of the function's name, up to its package.
 func (s subscription) Folder() string { return s.Name[:strings.LastIndexByte(s.Name, '/')+1] }
 
-// Function is documented with Folder.
+// Function returns the rest of the function's name.
 func (s subscription) Function() string {
 	return strings.TrimSuffix(s.Name[len(s.Folder()):], "-fm") // which Go appends to method values
 }
 
-// Last returns the newest change, and nil if there was none.
+// Last returns the newest change, or nil if there was none.
 func (r report) Last() *entry {
 	if len(r.Changes) == 0 {
 		return nil
@@ -151,28 +150,28 @@ const (
 	shownSubscriptions = 20 // likewise
 )
 
-// RecentChanges returns those that are not folded.
+// RecentChanges returns the changes that are not folded.
 func (r report) RecentChanges() changes {
 	return changes{r.Time, r.Changes[:min(shownChanges, len(r.Changes))]}
 }
 
-// EarlierChanges returns those that are.
+// EarlierChanges returns the changes that are folded.
 func (r report) EarlierChanges() changes {
 	return changes{r.Time, r.Changes[min(shownChanges, len(r.Changes)):]}
 }
 
-// A changes is a part of the list of changes, as of a time.
+// changes is a part of the list of changes, as of a time.
 type changes struct {
 	Time    time.Time
 	Entries []entry
 }
 
-// WorstSubscriptions returns those that are not folded.
+// WorstSubscriptions returns the subscriptions that are not folded.
 func (r report) WorstSubscriptions() []subscription {
 	return r.Subscriptions[:min(shownSubscriptions, len(r.Subscriptions))]
 }
 
-// OtherSubscriptions returns those that are.
+// OtherSubscriptions returns the subscriptions that are folded.
 func (r report) OtherSubscriptions() []subscription {
 	return r.Subscriptions[min(shownSubscriptions, len(r.Subscriptions)):]
 }

@@ -37,7 +37,7 @@ type status struct {
 	Exists      bool       `json:"exists"`
 	Revision    string     `json:"revision"`
 	UID         string     `json:"uid,omitempty"`
-	Rejected    []string   `json:"rejected,omitempty"` // keys whose newest value is
+	Rejected    []string   `json:"rejected,omitempty"` // keys whose newest value is rejected
 }
 
 // A state is the answer to the first question: can the copy be trusted?
@@ -83,11 +83,11 @@ type following struct {
 	Rejections uint64 `json:"rejections"`
 }
 
-// A subscription is all those of one function: there may be thousands.
+// A subscription stands for all subscriptions of one function: there may be thousands.
 type subscription struct {
 	Name   string  `json:"name"`
 	Number int     `json:"number"`
-	Behind int     `json:"behind"` // how many of them have a lag
+	Behind int     `json:"behind"` // how many have a lag
 	Lag    float64 `json:"lagSeconds"`
 	Own    bool    `json:"ofThisPage,omitempty"`
 }
@@ -134,8 +134,8 @@ func (h *Handler) report(snapshot *mapstore.Snapshot) report {
 	return r
 }
 
-// status describes snapshot rather than the version that the store's Status is
-// of: all that a page shows of the map is of one version.
+// status describes snapshot, and not the version that the store's Status describes:
+// all that a page shows of the map is of one version.
 func (h *Handler) status(snapshot *mapstore.Snapshot) status {
 	now := h.store.Status()
 	s := status{

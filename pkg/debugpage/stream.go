@@ -9,22 +9,16 @@ import (
 
 // A stream is the server-sent events of one viewer.
 type stream struct {
-	w        http.ResponseWriter
-	control  *http.ResponseController
-	patience time.Duration
-	sent     map[string]*part // the last of each name
-	wrote    time.Time
+	w       http.ResponseWriter
+	control *http.ResponseController
+	sent    map[string]*part // the last of each name
 }
 
-// heartbeat is after how long without anything to send the stream shows that it
-// is alive, and finds out whether the browser is.
-const heartbeat = 15 * time.Second
-
-// begin fails when the server's ResponseWriter has no deadlines or cannot flush.
-// Nothing has been sent then. Without a deadline a browser that never reads would hold
-// a goroutine for ever.
+// begin sends the header. It returns http.ErrNotSupported, with nothing sent, when the
+// server's ResponseWriter has no deadlines or cannot flush: without a deadline a
+// browser that never reads would hold a goroutine for ever.
 func (s *stream) begin() error {
-	if err := s.control.SetWriteDeadline(time.Now().Add(s.patience)); err != nil {
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	header := s.w.Header()
@@ -38,7 +32,8 @@ func (s *stream) begin() error {
 	return nil
 }
 
-// send sends those parts that the viewer has not got.
+// send sends the parts that the viewer does not have. There is one each second, as the
+// page names the time.
 func (s *stream) send(parts []*part) error {
 	var events bytes.Buffer
 	for _, p := range parts {
@@ -54,24 +49,15 @@ func (s *stream) send(parts []*part) error {
 		}
 		events.WriteByte('\n')
 	}
-	now := time.Now()
 	if events.Len() == 0 {
-		if now.Sub(s.wrote) < heartbeat {
-			return nil
-		}
-		events.WriteString(":\n\n")
+		return nil
 	}
-	s.wrote = now
-	// The deadline is only for the time of writing: in HTTP/2 one that passes in
-	// between would end the stream too. A server's own WriteTimeout is overruled.
-	if err := s.control.SetWriteDeadline(now.Add(s.patience)); err != nil {
+	// A server's own WriteTimeout is overruled.
+	if err := s.control.SetWriteDeadline(time.Now().Add(writeTimeout)); err != nil {
 		return err
 	}
 	if _, err := s.w.Write(events.Bytes()); err != nil {
 		return err
 	}
-	if err := s.control.Flush(); err != nil {
-		return err
-	}
-	return s.control.SetWriteDeadline(time.Time{})
+	return s.control.Flush()
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
@@ -155,31 +154,27 @@ func TestOnlyTheErrorThatACallReturnsAbortsIt(t *testing.T) {
 }
 
 func TestStatsCountResetsAndReconnects(t *testing.T) {
-	c := newCluster(t)
-	store := c.store()
-	if err := store.Set(t.Context(), "k", "v"); err != nil {
-		t.Fatal(err)
-	}
-	maps := c.client().CoreV1().ConfigMaps("ns")
-	if err := maps.Delete(t.Context(), "settings", metav1.DeleteOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	mapstore.Eventually(t, "the deletion is seen", func() bool { return !store.Snapshot().Exists() })
-	if got := store.Stats().Resets; got != 0 {
-		t.Errorf("%d resets after a deletion", got)
-	}
-	if err := store.Set(t.Context(), "k", "v"); err != nil {
-		t.Fatal(err)
-	}
-	if got := store.Stats().Resets; got != 1 {
-		t.Errorf("%d resets after a recreation", got)
-	}
-	if got := store.Stats().Reconnects; got != 0 {
-		t.Errorf("%d reconnects", got)
-	}
-	time.Sleep(time.Second) // a shorter watch counts as a failure with the reflector
-	c.server.CloseClientConnections()
-	mapstore.Eventually(t, "the watch is open again", func() bool { return store.Stats().Reconnects == 1 })
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		settings := api.ConfigMap("default", "settings")
+		store := api.Open(t, "settings", mapstore.Options{})
+		expect := func(when string, resets, reconnects uint64) {
+			t.Helper()
+			synctest.Wait()
+			if got := store.Stats(); got.Resets != resets || got.Reconnects != reconnects {
+				t.Errorf("%s: %d resets and %d reconnects, want %d and %d", when, got.Resets, got.Reconnects, resets, reconnects)
+			}
+		}
+		settings.Set("k", "v")
+		settings.Delete()
+		expect("after a deletion", 0, 0)
+		settings.Set("k", "v")
+		expect("after a recreation", 1, 0)
+		time.Sleep(time.Second)                // of the bubble's clock: a shorter watch counts as a failure with the reflector
+		api.Fail(mapstoretest.Refused()).End() // breaks the watch
+		time.Sleep(5 * time.Second)
+		expect("after the connection has broken", 1, 1)
+	})
 }
 
 func TestStatsTellOfSubscriptions(t *testing.T) {

@@ -13,26 +13,26 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// An API is a way to an API server in memory. It is empty at first. All methods
-// may be called from any goroutine, but those that can fail the test only from
-// that of the test, as t.Fatal.
+// An API is a connection to an API server in memory, which is empty at first.
+// Methods that can fail the test must be called from the test's goroutine, as
+// t.Fatal must; the others may be called from any.
 type API struct {
 	t       testing.TB
 	cluster *cluster
 	link    *link
 }
 
-// A cluster is an API server and the ways to it.
+// A cluster is an API server and the connections to it.
 type cluster struct {
 	server  memapi.Server
-	outside wire // past all faults
+	outside wire // bypasses all faults
 
 	mu    sync.Mutex // protects links
 	links []*link
 }
 
-// NewAPI starts an API server that ends with the test: then all requests and
-// watches end, too.
+// NewAPI starts an API server. It ends with the test, and with it all requests and
+// watches.
 func NewAPI(t testing.TB) *API {
 	t.Helper()
 	c := &cluster{}
@@ -41,8 +41,8 @@ func NewAPI(t testing.TB) *API {
 	return newAPI(t, c)
 }
 
-// Peer returns another way to the same API server, as another process has it:
-// what fails on one does not on the other.
+// Peer returns another connection to the same API server, as another process would
+// have it. A fault of one connection does not affect the others.
 func (a *API) Peer() *API {
 	a.t.Helper()
 	return newAPI(a.t, a.cluster)
@@ -62,13 +62,13 @@ func newAPI(t testing.TB, c *cluster) *API {
 	return &API{t: t, cluster: c, link: link}
 }
 
-// Config returns how to reach the API server, without a limit of requests. It is
-// the caller's: change it, or wrap its transport.
+// Config returns a client configuration for the API server, without a rate limit.
+// The caller may change it and wrap its transport.
 func (a *API) Config() *rest.Config {
 	return &rest.Config{Host: "http://mapstoretest.invalid", Transport: a.link, QPS: -1}
 }
 
-// Client returns a new client for the API server, without a limit of requests.
+// Client returns a new client for the API server, without a rate limit.
 func (a *API) Client() *kubernetes.Clientset {
 	a.t.Helper()
 	return newClient(a.t, a.Config())
@@ -83,13 +83,13 @@ func newClient(t testing.TB, config *rest.Config) *kubernetes.Clientset {
 	return client
 }
 
-// syncTimeout is how long Open waits for a store. It is time enough for a machine
-// under load: what fails in a test that has told it to need not wait for it.
-const syncTimeout = 20 * time.Second
+// syncTimeout is how long Open waits for a store, on a slow machine under load. A
+// test whose store is to fail calls Start.
+const syncTimeout = time.Minute
 
-// Open runs a store for the ConfigMap name, in opts.Namespace or else in
-// "default", and waits for its first sync. The store is closed at the end of t,
-// which may be that of a subtest.
+// Open runs a store for the ConfigMap name in opts.Namespace, or in "default" if
+// that is empty, and waits for the first sync. The store is closed when t ends; t
+// may be a subtest.
 func (a *API) Open(t testing.TB, name string, opts mapstore.Options) *mapstore.Store {
 	t.Helper()
 	store := a.Start(t, name, opts)
@@ -101,7 +101,7 @@ func (a *API) Open(t testing.TB, name string, opts mapstore.Options) *mapstore.S
 	return store
 }
 
-// Start is Open without the wait, for what happens until the first sync.
+// Start is like Open but does not wait for the first sync.
 func (a *API) Start(t testing.TB, name string, opts mapstore.Options) *mapstore.Store {
 	t.Helper()
 	return start(t, newClient(t, a.Config()), name, opts)
@@ -131,8 +131,8 @@ func start(t testing.TB, client kubernetes.Interface, name string, opts mapstore
 	return store
 }
 
-// NewStore returns a running store with these values, for tests in which nothing
-// else happens to it. It is closed at the end of t.
+// NewStore returns a running store with these values, for tests that need no access
+// to its API server. It is closed when t ends.
 func NewStore(t testing.TB, values map[string]string) *mapstore.Store {
 	t.Helper()
 	api := NewAPI(t)
@@ -140,10 +140,9 @@ func NewStore(t testing.TB, values map[string]string) *mapstore.Store {
 	return api.Open(t, "settings", mapstore.Options{})
 }
 
-// Rewind makes the cluster what it was at revision, as a restore from a backup
-// does: what was committed since is forgotten, its revisions are used anew, and
-// all connections break. The test fails if there was no such revision, or if it
-// was before a Compact.
+// Rewind takes the cluster back to revision, as a restore from a backup does: later
+// commits are lost, their revisions are used again, and all connections break. The
+// test fails if there was no such revision, or if it was before a Compact.
 func (a *API) Rewind(revision string) {
 	a.t.Helper()
 	if !a.cluster.server.Rewind(revision) {
@@ -157,6 +156,6 @@ func (a *API) Rewind(revision string) {
 }
 
 // Compact makes the API server forget its history, as a real one does after some
-// minutes: a watch that begins before now meets 410 Gone. Those that are open go
-// on.
+// minutes: a watch that begins at an earlier revision gets 410 Gone. Open watches
+// go on.
 func (a *API) Compact() { a.cluster.server.Compact() }

@@ -13,16 +13,16 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A ConfigMap is one map as others in the cluster see it and write it: people
-// with kubectl, or another program. Its requests go past all faults. What the API
-// server refuses fails the test.
+// A ConfigMap is one map as others in the cluster read and write it: people with
+// kubectl, or another program. Its requests bypass all faults. If the API server
+// refuses one, the test fails.
 type ConfigMap struct {
 	t    testing.TB
 	name string
 	maps clientv1.ConfigMapInterface
 }
 
-// ConfigMap returns the map of that name, which need not exist.
+// ConfigMap returns the map of this name, which need not exist.
 func (a *API) ConfigMap(namespace, name string) *ConfigMap {
 	a.t.Helper()
 	config := &rest.Config{Host: "http://mapstoretest.invalid", Transport: &a.cluster.outside, QPS: -1, UserAgent: "kubectl-edit"}
@@ -49,8 +49,8 @@ func (m *ConfigMap) Get() *corev1.ConfigMap {
 	return object
 }
 
-// Values returns what the map holds, under data and binaryData: nothing if there
-// is no map.
+// Values returns the values of the map, of data and binaryData, and an empty map if
+// it does not exist.
 func (m *ConfigMap) Values() map[string]string {
 	m.t.Helper()
 	values := make(map[string]string)
@@ -63,13 +63,13 @@ func (m *ConfigMap) Values() map[string]string {
 	return values
 }
 
-// Set sets one key, and creates the map if there is none.
+// Set sets one key, and creates the map if it does not exist.
 func (m *ConfigMap) Set(key, value string) *corev1.ConfigMap {
 	m.t.Helper()
 	return m.Edit(func(object *corev1.ConfigMap) { put(object, key, value) })
 }
 
-// Put makes these the values of the map, and creates it if there is none.
+// Put replaces all values of the map, and creates it if it does not exist.
 func (m *ConfigMap) Put(values map[string]string) *corev1.ConfigMap {
 	m.t.Helper()
 	return m.Edit(func(object *corev1.ConfigMap) {
@@ -97,9 +97,9 @@ func put(object *corev1.ConfigMap, key, value string) {
 	object.Data[key] = value
 }
 
-// Edit changes anything of the object, as kubectl edit does, and creates it if
-// there is none. It returns what the API server has stored. The function runs
-// again when somebody else writes in between.
+// Edit changes the object, as kubectl edit does, and creates it if it does not
+// exist. It returns the object that the API server has stored. The function is
+// called again when somebody else writes in between.
 func (m *ConfigMap) Edit(change func(*corev1.ConfigMap)) *corev1.ConfigMap {
 	m.t.Helper()
 	for {
@@ -123,7 +123,7 @@ func (m *ConfigMap) Edit(change func(*corev1.ConfigMap)) *corev1.ConfigMap {
 	}
 }
 
-// Delete deletes the map. It is no error if there is none.
+// Delete deletes the map, if it exists.
 func (m *ConfigMap) Delete() {
 	m.t.Helper()
 	err := m.maps.Delete(context.Background(), m.name, metav1.DeleteOptions{})

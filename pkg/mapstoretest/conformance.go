@@ -15,23 +15,23 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// A Cluster is what [Conformance] runs on.
+// A Cluster is the API server that [Conformance] tests.
 type Cluster struct {
-	// Config reaches an API server, as a user who may do everything with
-	// ConfigMaps in Namespace. It is used with a limit of requests lifted.
+	// Config connects to the API server, as a user who may do everything with
+	// ConfigMaps in Namespace. Its rate limit is not used.
 	Config *rest.Config
 
-	// Namespace exists, and nobody else writes to it.
+	// Namespace is an existing namespace to which nobody else writes.
 	Namespace string
 }
 
-// Conformance tests that an API server treats ConfigMaps as a store needs it, and
-// that stores keep their promises on it. Each property is a subtest, which calls
-// newCluster once, and may create and delete any ConfigMap in its namespace. All
-// can share one API server, each with a namespace of its own.
+// Conformance tests that an API server handles ConfigMaps as a store needs it, and
+// that stores keep their promises on it. Each property is a subtest. It calls
+// newCluster once, and may create and delete any ConfigMap in the namespace. The
+// subtests can share one API server if each gets a namespace of its own.
 //
-// The server in memory passes it, and kube-apiserver. Run it on whatever else
-// serves the Kubernetes API, such as k3s on kine, before a store relies on it:
+// The API server in memory and kube-apiserver pass. Run it on any other server of
+// the Kubernetes API, such as k3s on kine, before you use a store there:
 //
 //	func TestConformance(t *testing.T) {
 //		mapstoretest.Conformance(t, func(t *testing.T) mapstoretest.Cluster {
@@ -39,7 +39,7 @@ type Cluster struct {
 //		})
 //	}
 //
-// It does not cover what takes the server's cooperation or minutes: outages,
+// It does not cover what needs control over the server, or minutes: outages,
 // durability, compaction, bookmarks, rights.
 func Conformance(t *testing.T, newCluster func(t *testing.T) Cluster) {
 	for _, p := range slices.Concat(objectProperties, limitProperties, patchProperties, watchProperties,
@@ -50,13 +50,13 @@ func Conformance(t *testing.T, newCluster func(t *testing.T) Cluster) {
 	}
 }
 
-// A property is what one subtest shows. Its name states it.
+// A property is one subtest. Its name says what holds.
 type property struct {
 	name string
 	hold func(*suite)
 }
 
-// A suite is one subtest at work.
+// A suite is the state of one subtest.
 type suite struct {
 	*testing.T
 	cluster Cluster
@@ -82,14 +82,24 @@ func (s *suite) config() *rest.Config {
 	return config
 }
 
-// limit bounds whatever a property waits for.
-const limit = 20 * time.Second
+// limit bounds whatever a property waits for, on a slow machine under load.
+const limit = time.Minute
 
 func (s *suite) within() context.Context {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(s.Context(), limit)
 	s.Cleanup(cancel)
 	return ctx
+}
+
+// eventually waits until cond is true.
+func (s *suite) eventually(what string, cond func() bool) {
+	s.Helper()
+	for ctx := s.within(); !cond(); time.Sleep(time.Millisecond) {
+		if ctx.Err() != nil {
+			s.Fatalf("not within %v: %s", limit, what)
+		}
+	}
 }
 
 // store runs a store with a client of its own, as another process would have.
@@ -126,6 +136,16 @@ func (s *suite) create(object *corev1.ConfigMap) *corev1.ConfigMap {
 	return created
 }
 
+func (s *suite) update(object *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	s.Helper()
+	return s.maps.Update(s.within(), object, metav1.UpdateOptions{})
+}
+
+func (s *suite) delete(preconditions *metav1.Preconditions) error {
+	s.Helper()
+	return s.maps.Delete(s.within(), suiteMap, metav1.DeleteOptions{Preconditions: preconditions})
+}
+
 func (s *suite) get(name string) *corev1.ConfigMap {
 	s.Helper()
 	object, err := s.maps.Get(s.within(), name, metav1.GetOptions{})
@@ -133,6 +153,14 @@ func (s *suite) get(name string) *corev1.ConfigMap {
 		s.Fatalf("get: %v", err)
 	}
 	return object
+}
+
+// expect fails the test unless err is of a kind, such as apierrors.IsConflict.
+func (s *suite) expect(what string, is func(error) bool, err error) {
+	s.Helper()
+	if !is(err) {
+		s.Errorf("%s: the error is %.300v", what, err)
+	}
 }
 
 // named returns an object with values, to be created.

@@ -1,7 +1,6 @@
 // Package mapstoretest tests code that uses a store, without a cluster and in
-// milliseconds: on an API server in memory that treats ConfigMaps as a real one
-// does, that others can write to behind the code's back, and that breaks when a
-// test tells it to.
+// milliseconds. It has an API server in memory that handles ConfigMaps as a real one
+// does. A test can write to it as somebody else would, and make its requests fail.
 //
 //	func TestTheLimitFollowsTheMap(t *testing.T) {
 //		api := mapstoretest.NewAPI(t)
@@ -14,58 +13,57 @@
 //		outage.End()
 //	}
 //
-// A test that needs only a store with contents takes [NewStore]. Code that makes
-// its store itself gets a client from [API.Client], a rest.Config from
-// [API.Config], or, for mapstore.Open, a file from [API.Kubeconfig]. All that
-// the kit starts ends with the test.
+// For a test that needs only a store with contents, there is [NewStore]. For code
+// that makes its own store, there is a client from [API.Client], a rest.Config from
+// [API.Config], and a file for mapstore.Open from [API.Kubeconfig]. Everything that
+// the package starts ends with the test.
 //
 // # Faults
 //
-// [API.Fail] lets requests of some verbs, or all, meet a [Fault] until its
-// [Failure] ends; [API.FailNext] lets the next few meet it. Faults are told apart
-// by what a client can know of its request afterwards: [Refused] was never sent,
-// [LostRequest] was not applied and [LostAnswer] was, which look the same to the
-// client, [Hang] gives no answer, and [Answer] gives whatever answer a server,
-// an admission policy or a quota may have. [API.Rewind] restores the cluster from
-// a backup. [API.Peer] is a further way to the same cluster, whose faults are its
-// own: so one of two stores is cut off and the other is not.
+// [API.Fail] lets requests of some verbs, or all, meet a [Fault] until its [Failure]
+// ends; [API.FailNext] lets the next few meet it. Faults differ in what the client
+// can know of its request afterwards. A request that meets [Refused] was never sent.
+// One that meets [LostRequest] was not applied and one that meets [LostAnswer] was;
+// the client cannot tell the two apart. [Hang] gives no answer, and [Answer] gives
+// any answer that a server, an admission policy or a quota may give. [API.Rewind]
+// restores the cluster from a backup. [API.Peer] is another connection to the same
+// cluster, with faults of its own: one of two stores can be cut off.
 //
 // # Time
 //
-// Nothing but Kubeconfig uses the network, so all of it runs in a bubble of
+// Only Kubeconfig uses the network, so everything else runs in a bubble of
 // testing/synctest: there an outage of an hour takes milliseconds, and bookmarks,
-// deadlines and backoffs come when they should. Make the API inside the bubble,
-// with the bubble's t. So that informers run there, too, the package replaces one
-// of client-go's error handlers, which would sleep until the bubble's time has
-// come to that of the process.
+// deadlines and backoffs come at their times. Make the API inside the bubble, with
+// the bubble's t. For informers to run there, the package replaces one of
+// client-go's error handlers, which would sleep until the bubble's clock reaches the
+// start of the process.
 //
 // # Where it is like a real API server
 //
-// Resource versions count the whole cluster's commits, and guard updates; a stale
-// one is a conflict, and so is a wrong UID. An update that changes nothing keeps
-// its version, and nobody hears of it. Names, keys, metadata and the 1 MiB of
-// values are validated, by Kubernetes' own code where it is public; immutable
-// maps are; an object that etcd would find too large is refused in etcd's words.
-// Server-side apply and managed fields are the code of a real server. A watch
-// begins at a revision, at what there is, or with initial events and their
-// bookmark; it selects by name, namespace and label, brings a bookmark each
-// minute, ends after its timeout, and meets 410 Gone when it begins before a
-// [API.Compact]. Rights are asked for each request, of whoever asks by
-// SelfSubjectAccessReview, and for apply as for a create where it creates.
-// [Conformance] holds the server in memory and real ones to the same list.
+// Resource versions count the commits of the whole cluster. An update with a stale
+// version or a wrong UID is a conflict; one that changes nothing keeps the version
+// and is no event. Names, keys, metadata, the 1 MiB of values and the immutability
+// of a map are validated, by Kubernetes' own code where it is public. An object that
+// is too large for etcd is refused in etcd's words. Server-side apply and managed
+// fields are a real server's code. A watch begins at a revision, with the current
+// state, or with initial events and their bookmark. It selects by name, namespace
+// and label, brings a bookmark each minute, ends after its timeout, and gets 410
+// Gone when it begins before an [API.Compact]. Each request needs its right; an
+// apply that creates needs the right to create. [Conformance] tests the same
+// properties on this server and on real ones.
 //
 // # Where it differs
 //
-//   - There are ConfigMaps and SelfSubjectAccessReviews, and every namespace
+//   - It serves ConfigMaps and SelfSubjectAccessReviews only, and every namespace
 //     exists. Anything else is not found.
-//   - There is no admission, no conversion, no discovery, and whoever asks is the
-//     user "test", who may do everything but what [Forbidden] denies.
-//   - Answers are JSON, also where a client would rather have protobuf. Tables and
-//     metadata alone are not offered. A list has all its items on one page.
-//   - JSON patches (RFC 6902) and deletecollection are refused; merge patches,
-//     strategic merge patches and apply are not.
-//   - A read at a revision that is yet to come is refused at once, not after three
-//     seconds. History is kept until Compact, not for minutes.
-//   - Finalizers and owner references have one field manager each as a whole.
-//   - The size that etcd would see is exact to some hundred bytes.
+//   - It has no admission, no conversion and no discovery. Each client is the user
+//     "test", who may do everything that [Forbidden] does not deny.
+//   - Answers are JSON, even for a client that prefers protobuf. Tables and metadata
+//     alone are not offered. A list has all its items on one page.
+//   - It refuses JSON patches (RFC 6902) and deletecollection, but takes merge
+//     patches, strategic merge patches and apply.
+//   - It refuses a read at a future revision at once, not after three seconds. It
+//     keeps its history until Compact, not for minutes.
+//   - The finalizers have one field manager, and so have the owner references.
+//   - It computes the size of an object in etcd to within some hundred bytes.
 package mapstoretest

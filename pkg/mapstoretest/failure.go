@@ -1,12 +1,9 @@
 package mapstoretest
 
 import (
-	"net/http"
 	"slices"
 	"strings"
 	"sync"
-
-	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 )
 
 // A Failure is a fault in effect.
@@ -22,25 +19,24 @@ type Failure struct {
 	met  int
 }
 
-// Verbs returns what [API.Fail] takes, as RBAC names it: "get", "list", "watch",
-// "create", "update", "patch" and "delete". A store commits by update, and creates
-// its map by patch, as kubectl apply --server-side does.
+// Verbs returns the verbs that [API.Fail] accepts, which are RBAC's: "get", "list",
+// "watch", "create", "update", "patch" and "delete". A store commits by update, and
+// creates its map by patch, as kubectl apply --server-side does.
 func Verbs() []string {
 	return []string{"get", "list", "watch", "create", "update", "patch", "delete"}
 }
 
-// Fail lets all requests of these verbs meet the fault, from now until the failure
-// ends, at the latest with the test. Without verbs it is all requests. Watches
-// that are open are met, too: a fault of the connection breaks them, Hang silences
-// them, Expired ends them. Of several failures for one request the latest meets
-// it. The test fails for a verb that there is not.
+// Fail lets all requests of these verbs, or of all verbs if none is given, meet the
+// fault until the failure ends or the test does. Open watches meet it too: a fault
+// of the connection breaks them, Hang silences them, Expired ends them. A request
+// meets the latest of several failures. The test fails if a verb is unknown.
 func (a *API) Fail(fault Fault, verbs ...string) *Failure {
 	a.t.Helper()
 	return a.fail(-1, fault, verbs)
 }
 
-// FailNext lets the next n requests of these verbs meet the fault. Watches that
-// are open are not met.
+// FailNext lets the next n requests of these verbs meet the fault. Open watches do
+// not meet it.
 func (a *API) FailNext(n int, fault Fault, verbs ...string) *Failure {
 	a.t.Helper()
 	if n < 1 {
@@ -61,8 +57,7 @@ func (a *API) fail(n int, fault Fault, verbs []string) *Failure {
 	return f
 }
 
-// End ends the failure. Requests that hang go on. A failure may be ended more
-// than once.
+// End ends the failure. Requests that hang go on. End may be called more than once.
 func (f *Failure) End() {
 	f.once.Do(func() {
 		f.link.remove(f)
@@ -70,18 +65,17 @@ func (f *Failure) End() {
 	})
 }
 
-// Met returns how many requests have met the fault, open watches aside. A test
-// that means its fault to happen looks whether it has. To wait for it, call
-// synctest.Wait in a bubble: when it returns, all that was under way has met what
-// it is to meet.
+// Met returns how many requests have met the fault, not counting open watches. A
+// test can check by it that its fault has happened. In a bubble, call synctest.Wait
+// first: when it returns, every request that was sent has met its fault.
 func (f *Failure) Met() int {
 	f.link.mu.Lock()
 	defer f.link.mu.Unlock()
 	return f.met
 }
 
-// matches reports whether a request of the verb, "" for one about something else
-// than ConfigMaps, is to meet the fault.
+// matches reports whether a request of the verb meets the fault. The verb is "" for
+// a request about something else than ConfigMaps.
 func (f *Failure) matches(verb string) bool {
 	return (f.fault.verbs == nil || slices.Contains(f.fault.verbs, verb)) && (len(f.verbs) == 0 || slices.Contains(f.verbs, verb))
 }
@@ -98,9 +92,7 @@ func (f *Failure) denied() []string {
 	}
 }
 
-func verbOf(r *http.Request) string { return memapi.Verb(r) }
-
-// String returns what fails and how.
+// String returns the fault's name and the verbs that meet it.
 func (f *Failure) String() string {
 	if len(f.verbs) == 0 {
 		return f.fault.name

@@ -2,27 +2,26 @@ package mapstoretest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
-	"strings"
 	"syscall"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 )
 
-// A Fault is what requests meet in place of the API server, or on their way to
-// it and back.
+// A Fault is something that goes wrong with requests: on their way to the API server
+// and back, or instead of its answer.
 type Fault struct {
 	name  string
-	verbs []string // those that it makes sense for; nil for all, and for requests about something else
+	verbs []string // the verbs that can meet it; nil: all, and requests about something else
 
 	// meet handles a request; nil for one that the server handles, as told by
 	// denies and expires. It is called without a lock.
@@ -39,16 +38,16 @@ var (
 	errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
 )
 
-// Refused makes no connection: the API server or the network is away. No request
-// is sent, and the client knows that. Connections of open watches break.
+// Refused refuses connections: the API server or the network is down. No request is
+// sent, and the client knows that. Connections of open watches break.
 func Refused() Fault {
 	return Fault{name: "Refused", breaks: true, meet: func(*Failure, *http.Request, http.RoundTripper) (*http.Response, error) {
 		return nil, errRefused
 	}}
 }
 
-// LostRequest breaks the connection after the request was sent and before the
-// server has seen it. Nothing is applied, and the client cannot know.
+// LostRequest breaks the connection after the request was sent and before the server
+// has seen it. The request is not applied, and the client cannot know that.
 func LostRequest() Fault {
 	return Fault{name: "LostRequest", breaks: true, meet: func(_ *Failure, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 		traceSent(r)
@@ -56,13 +55,12 @@ func LostRequest() Fault {
 	}}
 }
 
-// LostAnswer breaks the connection after the server has done what the request
-// asks and before the client has the answer. To the client it is the same as
-// LostRequest.
+// LostAnswer breaks the connection after the server has applied the request and
+// before the client has the answer. The client cannot tell it from LostRequest.
 //
-// A store finds out that such a write was applied. That it cannot, and returns
-// mapstore.ErrUnknownOutcome, takes a server that it cannot ask either, until the
-// ctx of the write ends:
+// A store finds out that such a write was applied. To see it return
+// mapstore.ErrUnknownOutcome, let it not reach the server until the ctx of the write
+// ends:
 //
 //	api.FailNext(1, mapstoretest.LostAnswer(), "update")
 //	api.Fail(mapstoretest.Refused(), "get", "list", "watch")
@@ -72,7 +70,7 @@ func LostAnswer() Fault {
 		if err != nil {
 			return nil, err
 		}
-		if verbOf(r) != "watch" { // which has no end
+		if memapi.Verb(r) != "watch" { // which has no end
 			_, _ = io.Copy(io.Discard, response.Body)
 		}
 		response.Body.Close()
@@ -80,9 +78,9 @@ func LostAnswer() Fault {
 	}}
 }
 
-// Hang takes the request and says nothing, as a server does that is out of
-// breath. When the failure ends, the request goes on to the server, unless its
-// client has given it up. Open watches bring nothing until then.
+// Hang accepts the request and does not answer, as an overloaded server does. When
+// the failure ends, the request goes on to the server, unless its client has given
+// up. Until then open watches bring nothing.
 func Hang() Fault {
 	return Fault{name: "Hang", hangs: true, meet: func(f *Failure, r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		traceSent(r)
@@ -95,7 +93,7 @@ func Hang() Fault {
 	}}
 }
 
-// Slow lets the request take that much longer, before the server sees it.
+// Slow delays the request before the server sees it.
 func Slow(delay time.Duration) Fault {
 	return Fault{name: "Slow", meet: func(_ *Failure, r *http.Request, next http.RoundTripper) (*http.Response, error) {
 		timer := time.NewTimer(delay)
@@ -109,51 +107,38 @@ func Slow(delay time.Duration) Fault {
 	}}
 }
 
-// Conflict answers a write with 409: somebody else has been faster. Nothing is
-// applied.
+// Conflict answers a write with 409 Conflict, as if somebody else had been faster.
+// The write is not applied.
 func Conflict() Fault {
 	fault := Answer(apierrors.NewConflict(corev1.Resource("configmaps"), "", errors.New("the object has been modified")))
 	fault.name, fault.verbs = "Conflict", []string{"create", "update", "patch", "delete"}
 	return fault
 }
 
-// Forbidden denies the right to the verbs. It is known to those who ask by
-// SelfSubjectAccessReview, too. As in a cluster, a watch that is open goes on, and
-// an apply that creates needs the right to "create" besides that to "patch".
+// Forbidden denies the right to the verbs, also in the answer to a
+// SelfSubjectAccessReview. As in a cluster, an open watch goes on, and an apply that
+// creates needs the right to "create" as well as to "patch".
 func Forbidden() Fault {
 	return Fault{name: "Forbidden", denies: true, verbs: Verbs()}
 }
 
-// Expired ends watches, those that are open too, with 410 Gone: the server has
-// forgotten the revision that they ask for.
+// Expired ends watches, also open ones, with 410 Gone: the server has forgotten the
+// revision at which they begin.
 func Expired() Fault { return Fault{name: "Expired", expires: true, verbs: []string{"watch"}} }
 
 // Answer answers with an error of the API server, such as
 // apierrors.NewTooManyRequests("busy", 1), which has Retry-After, or
-// apierrors.NewInternalError(err). The request does not reach the server, and
-// nothing is applied: the client knows that of a 4xx, and cannot of a 5xx.
+// apierrors.NewInternalError(err). The request does not reach the server and is not
+// applied. The client knows that from a 4xx, but not from a 5xx.
 func Answer(err *apierrors.StatusError) Fault {
 	return Fault{name: "Answer", meet: func(_ *Failure, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
 		traceSent(r)
-		return statusResponse(r, err.Status())
+		answer := httptest.NewRecorder()
+		memapi.ReplyError(answer, err)
+		response := answer.Result()
+		response.Request = r
+		return response, nil
 	}}
-}
-
-func statusResponse(r *http.Request, status metav1.Status) (*http.Response, error) {
-	status.APIVersion, status.Kind = "v1", "Status"
-	text, err := json.Marshal(status)
-	if err != nil {
-		return nil, err
-	}
-	header := http.Header{"Content-Type": {"application/json"}}
-	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
-		header.Set("Retry-After", fmt.Sprint(status.Details.RetryAfterSeconds))
-	}
-	return &http.Response{
-		StatusCode: int(status.Code), Status: fmt.Sprintf("%d %s", status.Code, http.StatusText(int(status.Code))),
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, ContentLength: int64(len(text)),
-		Body: io.NopCloser(strings.NewReader(string(text))), Request: r,
-	}, nil
 }
 
 // String returns the fault's name.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http/httptrace"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,43 +18,6 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
-
-func increment(tx *mapstore.Tx) error {
-	value, _ := tx.Get("n")
-	n, _ := strconv.Atoi(value)
-	tx.Set("n", strconv.Itoa(n+1))
-	return nil
-}
-
-// Each fault that a commit can meet, the store gets over, and the increment is
-// there once.
-func TestAStoreGetsOverEachFaultOfACommit(t *testing.T) {
-	busy := apierrors.NewTooManyRequests("busy", 1)
-	for _, fault := range []mapstoretest.Fault{
-		mapstoretest.Refused(), mapstoretest.LostRequest(), mapstoretest.LostAnswer(), mapstoretest.Conflict(),
-		mapstoretest.Slow(3 * time.Second), mapstoretest.Answer(busy), mapstoretest.Answer(apierrors.NewInternalError(errors.New("broken"))),
-	} {
-		t.Run(fault.String(), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				api := mapstoretest.NewAPI(t)
-				store := api.Open(t, "settings", mapstore.Options{})
-				for i := range 3 {
-					failure := api.FailNext(i+1, fault, "update")
-					if _, err := store.Update(t.Context(), increment); err != nil {
-						t.Errorf("Update: %v", err)
-					}
-					if n := api.ConfigMap("default", "settings").Values()["n"]; n != strconv.Itoa(i+1) {
-						t.Errorf("n = %s after %d increments", n, i+1)
-					}
-					if failure.Met() == 0 {
-						t.Error("no request met the fault")
-					}
-					failure.End()
-				}
-			})
-		})
-	}
-}
 
 // A plain client, which does not look up what became of its request.
 func TestWhatALostRequestLeavesAndALostAnswer(t *testing.T) {
@@ -79,33 +41,6 @@ func TestWhatALostRequestLeavesAndALostAnswer(t *testing.T) {
 			}
 			if got := settings.Values()["k"]; got != test.want {
 				t.Errorf("k = %q, want %q", got, test.want)
-			}
-		})
-	}
-}
-
-func TestAnOutcomeIsUnknownWhenTheServerCannotBeAskedEither(t *testing.T) {
-	for name, want := range map[string]error{"it can": nil, "it cannot": mapstore.ErrUnknownOutcome} {
-		synctest.Test(t, func(t *testing.T) {
-			api := mapstoretest.NewAPI(t)
-			store := api.Open(t, "settings", mapstore.Options{})
-			answer := api.FailNext(1, mapstoretest.LostAnswer(), "update")
-			if want != nil {
-				api.Fail(mapstoretest.Refused(), "get", "list", "watch")
-			}
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			written := make(chan error, 1)
-			go func() { written <- store.Set(ctx, "k", "new") }()
-			synctest.Wait()
-			if answer.Met() != 1 {
-				t.Errorf("%s: %d answers lost", name, answer.Met())
-			}
-			if err := <-written; !errors.Is(err, want) {
-				t.Errorf("%s: Set: %v, want %v", name, err, want)
-			}
-			if got := api.ConfigMap("default", "settings").Values()["k"]; got != "new" {
-				t.Errorf("%s: k = %q", name, got)
 			}
 		})
 	}

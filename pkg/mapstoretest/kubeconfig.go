@@ -16,9 +16,9 @@ import (
 //	t.Setenv("MAPSTORE_CLUSTER_CONFIG_PATH", api.Kubeconfig())
 //	store, err := mapstore.Open(ctx, "settings", mapstore.Options{})
 //
-// Faults apply, but a refused connection is one that breaks here, so that the
-// client cannot know that nothing was sent. It uses the loopback network, which a
-// synctest bubble must not.
+// Faults apply, but Refused breaks the connection here, so that the client cannot
+// know that nothing was sent. Kubeconfig uses the loopback network, so it cannot be
+// used in a synctest bubble.
 func (a *API) Kubeconfig() string {
 	a.t.Helper()
 	proxy := &httputil.ReverseProxy{

@@ -10,7 +10,7 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 )
 
-// A link is a client's way to an API server, with the failures on it.
+// A link is a client's connection to an API server, with the failures on it.
 type link struct {
 	next http.RoundTripper
 
@@ -25,7 +25,7 @@ func newLink(next http.RoundTripper) *link {
 	return &link{next: next, streams: make(map[*stream]struct{}), expire: make(chan struct{})}
 }
 
-// through puts the link in front of another way, before it is used.
+// through puts the link in front of another transport, before it is used.
 func (l *link) through(next http.RoundTripper) http.RoundTripper {
 	l.next = next
 	return l
@@ -33,7 +33,7 @@ func (l *link) through(next http.RoundTripper) http.RoundTripper {
 
 // RoundTrip lets the request meet the latest failure that is meant for it.
 func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
-	verb := verbOf(r)
+	verb := memapi.Verb(r)
 	failure, control, closed := l.meet(verb)
 	if closed {
 		return nil, errRefused
@@ -52,9 +52,8 @@ func (l *link) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// CancelRequest has nothing to do: requests end with their contexts. Client-go
-// complains of a way that has no such method when a watch ends with its client's
-// timeout.
+// CancelRequest has nothing to do: requests end with their contexts. Client-go logs
+// an error about a transport without it when a watch ends with its client's timeout.
 func (l *link) CancelRequest(*http.Request) {}
 
 // meet returns what a request of the verb meets, and counts it.
@@ -154,7 +153,7 @@ func (l *link) close() {
 type stream struct {
 	io.ReadCloser
 	link    *link
-	release func() bool // the watching of the request's ctx; set before anybody else has the stream
+	release func() bool // stops watching the request's ctx; set before anybody else has the stream
 	once    sync.Once
 	err     error         // what a read finds after the end; set before ended is closed
 	ended   chan struct{} // closed by the client, by a failure, or when the request's ctx ends

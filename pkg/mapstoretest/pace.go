@@ -7,13 +7,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/runtime"
 )
 
-// Client-go's reflectors hand their errors to handlers of the whole process, one
-// of which sleeps when they come less than a millisecond apart. It compares the
-// time with that of the last error, or of the start of the process. In a bubble of
-// synctest it is the year 2000, and so it sleeps until that time comes: for 26
-// years, in which the reflector does nothing. The one in its place sleeps for a
-// millisecond after each error. It is put there before anything of the process
-// runs, as nothing guards the handlers.
+// Client-go's reflectors pass their errors to handlers of the whole process, one of
+// which sleeps when errors come less than a millisecond apart. It compares the
+// current time with the time of the last error, at first with the start of the
+// process. In a synctest bubble it is the year 2000, so the handler would sleep for
+// 26 years, in which the reflector does nothing. Its replacement sleeps for a
+// millisecond after each error. It is installed before anything else of the process
+// runs, as no lock protects the handlers.
 var _ = replacePace()
 
 func replacePace() bool {

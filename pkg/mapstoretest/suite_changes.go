@@ -16,9 +16,7 @@ var changeProperties = []property{
 		f := follow(store)
 		for i := range 20 {
 			s.outside.Set("k", strconv.Itoa(i))
-			if _, err := store.Update(s.within(), add("n")); err != nil {
-				s.Fatal(err)
-			}
+			s.add(store, "n")
 		}
 		if err := store.Delete(s.within(), "gone"); err != nil {
 			s.Fatal(err)
@@ -38,9 +36,7 @@ var changeProperties = []property{
 		slow := follow(store, func() { <-release })
 		quick := follow(store)
 		for range 10 {
-			if _, err := store.Update(s.within(), add("n")); err != nil {
-				s.Fatal(err)
-			}
+			s.add(store, "n")
 		}
 		quick.reaches(s, store.Snapshot())
 		close(release)

@@ -13,16 +13,15 @@ var objectProperties = []property{
 		stale := s.create(named(suiteMap, map[string]string{"k": "1"}))
 		s.outside.Set("k", "2")
 		stale.Data["k"] = "3"
-		if _, err := s.maps.Update(s.within(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
-			s.Errorf("update: %v, want a conflict", err)
-		}
+		_, err := s.update(stale)
+		s.expect("update", apierrors.IsConflict, err)
 		if got := s.get(suiteMap).Data["k"]; got != "2" {
 			s.Errorf("k = %q", got)
 		}
 	}},
 	{"an update without a version overwrites", func(s *suite) {
 		s.outside.Set("k", "1")
-		after, err := s.maps.Update(s.within(), named(suiteMap, map[string]string{"other": "2"}), metav1.UpdateOptions{})
+		after, err := s.update(named(suiteMap, map[string]string{"other": "2"}))
 		if err != nil || after.Data["k"] != "" || after.Data["other"] != "2" {
 			s.Errorf("update: %v", err)
 		}
@@ -30,53 +29,42 @@ var objectProperties = []property{
 	{"an update with another UID is a conflict", func(s *suite) {
 		object := s.create(named(suiteMap, nil))
 		object.UID, object.Data = "00000000-0000-0000-0000-000000000000", map[string]string{"k": "1"}
-		if _, err := s.maps.Update(s.within(), object, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
-			s.Errorf("update: %v, want a conflict", err)
-		}
+		_, err := s.update(object)
+		s.expect("update", apierrors.IsConflict, err)
 	}},
 	{"an update that changes nothing keeps the version, and a stale one is a conflict even so", func(s *suite) {
 		stale := s.create(named(suiteMap, map[string]string{"k": "1"}))
-		same, err := s.maps.Update(s.within(), stale, metav1.UpdateOptions{})
+		same, err := s.update(stale)
 		if err != nil || same.ResourceVersion != stale.ResourceVersion {
 			s.Errorf("update: %v, or another version", err)
 		}
 		s.outside.Set("k", "2")
 		s.outside.Set("k", "1")
-		if _, err := s.maps.Update(s.within(), stale, metav1.UpdateOptions{}); !apierrors.IsConflict(err) {
-			s.Errorf("a stale update: %v, want a conflict", err)
-		}
+		_, err = s.update(stale)
+		s.expect("a stale update", apierrors.IsConflict, err)
 	}},
 	{"an update or a deletion of what is absent is not found", func(s *suite) {
-		if _, err := s.maps.Update(s.within(), named(suiteMap, nil), metav1.UpdateOptions{}); !apierrors.IsNotFound(err) {
-			s.Errorf("update: %v", err)
-		}
-		if err := s.maps.Delete(s.within(), suiteMap, metav1.DeleteOptions{}); !apierrors.IsNotFound(err) {
-			s.Errorf("delete: %v", err)
-		}
-		if _, err := s.maps.Get(s.within(), suiteMap, metav1.GetOptions{}); !apierrors.IsNotFound(err) {
-			s.Errorf("get: %v", err)
-		}
+		_, err := s.update(named(suiteMap, nil))
+		s.expect("update", apierrors.IsNotFound, err)
+		s.expect("delete", apierrors.IsNotFound, s.delete(nil))
+		_, err = s.maps.Get(s.within(), suiteMap, metav1.GetOptions{})
+		s.expect("get", apierrors.IsNotFound, err)
 	}},
 	{"a second create is refused", func(s *suite) {
 		s.create(named(suiteMap, map[string]string{"k": "1"}))
-		if _, err := s.maps.Create(s.within(), named(suiteMap, nil), metav1.CreateOptions{}); !apierrors.IsAlreadyExists(err) {
-			s.Errorf("create: %v", err)
-		}
+		_, err := s.maps.Create(s.within(), named(suiteMap, nil), metav1.CreateOptions{})
+		s.expect("create", apierrors.IsAlreadyExists, err)
 	}},
 	{"versions order the commits to all maps", func(s *suite) {
-		last := s.create(named("a", nil)).ResourceVersion
-		for _, name := range []string{"b", "c"} {
-			next := s.create(named(name, nil)).ResourceVersion
-			s.later(last, next)
-			last = next
-		}
-		object := s.get("a")
-		object.Data = map[string]string{"k": "1"}
-		after, err := s.maps.Update(s.within(), object, metav1.UpdateOptions{})
+		first := s.create(named("a", nil))
+		second := s.create(named("b", nil))
+		s.later(first.ResourceVersion, second.ResourceVersion)
+		first.Data = map[string]string{"k": "1"}
+		after, err := s.update(first)
 		if err != nil {
 			s.Fatal(err)
 		}
-		s.later(last, after.ResourceVersion)
+		s.later(second.ResourceVersion, after.ResourceVersion)
 	}},
 	{"a recreated map has another UID and a later version", func(s *suite) {
 		before := s.outside.Set("k", "1")
@@ -90,17 +78,14 @@ var objectProperties = []property{
 	{"a deletion with another UID or a stale version is a conflict", func(s *suite) {
 		stale := s.create(named(suiteMap, nil)).ResourceVersion
 		s.outside.Set("k", "1")
-		for _, p := range []*metav1.Preconditions{{UID: new(types.UID("another"))}, {ResourceVersion: &stale}} {
-			if err := s.maps.Delete(s.within(), suiteMap, metav1.DeleteOptions{Preconditions: p}); !apierrors.IsConflict(err) {
-				s.Errorf("delete: %v, want a conflict", err)
-			}
-		}
+		s.expect("another UID", apierrors.IsConflict, s.delete(&metav1.Preconditions{UID: new(types.UID("another"))}))
+		s.expect("a stale version", apierrors.IsConflict, s.delete(&metav1.Preconditions{ResourceVersion: &stale}))
 	}},
 	{"an update does not change who an object is", func(s *suite) {
 		before := s.create(named(suiteMap, nil))
 		object := named(suiteMap, map[string]string{"k": "1"})
 		object.CreationTimestamp = metav1.Unix(1, 0)
-		after, err := s.maps.Update(s.within(), object, metav1.UpdateOptions{})
+		after, err := s.update(object)
 		if err != nil || after.UID != before.UID || !after.CreationTimestamp.Equal(&before.CreationTimestamp) {
 			s.Errorf("update: %v, or another UID or time of creation", err)
 		}
@@ -115,7 +100,7 @@ var objectProperties = []property{
 			s.Error("no time of deletion")
 		}
 		held.Finalizers = nil
-		if _, err := s.maps.Update(s.within(), held, metav1.UpdateOptions{}); err != nil {
+		if _, err := s.update(held); err != nil {
 			s.Fatal(err)
 		}
 		if s.outside.Get() != nil {

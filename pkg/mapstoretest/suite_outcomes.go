@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -19,15 +18,13 @@ import (
 // What becomes of a write when something breaks: promises 5 and 11.
 var outcomeProperties = []property{
 	{"promise 5: a commit whose request or answer is lost is applied once", func(s *suite) {
-		config, way := s.faulty()
+		config, api := s.faulty()
 		store := s.storeVia(config)
 		n := 0
 		for _, fault := range []Fault{LostAnswer(), LostRequest(), Refused(), Conflict(), Answer(apierrors.NewInternalError(errors.New("broken")))} {
 			for times := range 3 {
-				failure := way.FailNext(times+1, fault, "update")
-				if _, err := store.Update(s.within(), add("n")); err != nil {
-					s.Errorf("Update, with %v: %v", fault, err)
-				}
+				failure := api.FailNext(times+1, fault, "update")
+				s.add(store, "n")
 				if n++; s.outside.Values()["n"] != strconv.Itoa(n) {
 					s.Fatalf("with %v: n = %s after %d increments", fault, s.outside.Values()["n"], n)
 				}
@@ -39,30 +36,24 @@ var outcomeProperties = []property{
 		}
 	}},
 	{"promise 5: an outcome that cannot be found out is said to be unknown", func(s *suite) {
-		config, way := s.faulty()
+		config, api := s.faulty()
 		store := s.storeVia(config)
-		if _, err := store.Update(s.within(), add("n")); err != nil {
-			s.Fatal(err)
-		}
-		way.Fail(Refused())
-		way.FailNext(1, LostAnswer(), "update")
-		ctx, cancel := context.WithTimeout(s.Context(), 100*time.Millisecond)
-		defer cancel()
-		if _, err := store.Update(ctx, add("n")); !errors.Is(err, mapstore.ErrUnknownOutcome) {
-			s.Errorf("Update: %v, want ErrUnknownOutcome", err)
-		}
-		if n := s.outside.Values()["n"]; n != "2" {
-			s.Errorf("n = %s", n)
-		}
+		s.add(store, "n")
+		api.Fail(Refused())
+		api.FailNext(1, LostAnswer(), "update")
+		err := s.givenUp(func(ctx context.Context) error {
+			_, err := store.Update(ctx, add("n"))
+			return err
+		}, "it is applied", func() bool { return s.outside.Values()["n"] == "2" })
+		s.expect("Update", isUnknown, err)
 	}},
 	{"promise 5: what was never sent was not applied", func(s *suite) {
-		config, way := s.faulty()
+		config, api := s.faulty()
 		store := s.storeVia(config)
-		way.Fail(Refused())
-		ctx, cancel := context.WithTimeout(s.Context(), 50*time.Millisecond)
-		defer cancel()
-		err := store.Set(ctx, "k", "v")
-		if !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, mapstore.ErrUnknownOutcome) {
+		refused := api.Fail(Refused(), "patch") // by which a store creates its map
+		err := s.givenUp(func(ctx context.Context) error { return store.Set(ctx, "k", "v") },
+			"it is refused, and tried again", func() bool { return refused.Met() > 1 })
+		if !errors.Is(err, context.Canceled) || !errors.Is(err, syscall.ECONNREFUSED) || isUnknown(err) {
 			s.Errorf("Set: %v, want it not applied, and why", err)
 		}
 		if s.outside.Get() != nil {
@@ -96,6 +87,19 @@ var outcomeProperties = []property{
 			s.Errorf("Set: %v, want ErrImmutable", err)
 		}
 	}},
+}
+
+func isUnknown(err error) bool { return errors.Is(err, mapstore.ErrUnknownOutcome) }
+
+// givenUp ends the ctx of a write once a condition is true, and returns its error.
+func (s *suite) givenUp(write func(context.Context) error, what string, cond func() bool) error {
+	s.Helper()
+	ctx, cancel := context.WithCancel(s.within())
+	written := make(chan error, 1)
+	go func() { written <- write(ctx) }()
+	s.eventually(what, cond)
+	cancel()
+	return <-written
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -28,24 +28,17 @@ var patchProperties = []property{
 		}
 	}},
 	{"apply meets a conflict where others have set another value, unless forced", func(s *suite) {
+		s.outside.Edit(func(o *corev1.ConfigMap) { o.Annotations = map[string]string{"a": "1"} })
+		_, err := s.apply("one", map[string]string{"a": "2"}, false)
+		s.expect("another value than that of an update", apierrors.IsConflict, err)
 		if _, err := s.apply("one", map[string]string{"a": "1"}, false); err != nil {
-			s.Fatal(err)
-		}
-		if _, err := s.apply("two", map[string]string{"a": "2"}, false); !apierrors.IsConflict(err) {
-			s.Errorf("another value: %v, want a conflict", err)
-		}
-		if _, err := s.apply("two", map[string]string{"a": "1"}, false); err != nil {
 			s.Errorf("the same value: %v", err)
 		}
+		_, err = s.apply("two", map[string]string{"a": "2"}, false)
+		s.expect("another value than that of an apply", apierrors.IsConflict, err)
 		forced, err := s.apply("two", map[string]string{"a": "2"}, true)
 		if err != nil || forced.Annotations["a"] != "2" {
 			s.Errorf("forced: %v", err)
-		}
-	}},
-	{"apply meets a conflict where an update has set another value", func(s *suite) {
-		s.outside.Edit(func(o *corev1.ConfigMap) { o.Annotations = map[string]string{"a": "1"} })
-		if _, err := s.apply("one", map[string]string{"a": "2"}, false); !apierrors.IsConflict(err) {
-			s.Errorf("%v, want a conflict", err)
 		}
 	}},
 	{"apply removes what its manager no longer applies, and nothing else", func(s *suite) {
@@ -66,18 +59,21 @@ var patchProperties = []property{
 	{"a patch with a stale version is a conflict", func(s *suite) {
 		stale := s.outside.Set("k", "1").ResourceVersion
 		s.outside.Set("k", "2")
-		patch := `{"metadata":{"resourceVersion":"` + stale + `"},"data":{"k":"3"}}`
-		if _, err := s.maps.Patch(s.within(), suiteMap, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); !apierrors.IsConflict(err) {
-			s.Errorf("%v, want a conflict", err)
-		}
+		_, err := s.patch(types.MergePatchType, `{"metadata":{"resourceVersion":"`+stale+`"},"data":{"k":"3"}}`)
+		s.expect("patch", apierrors.IsConflict, err)
 	}},
 	{"a patch that changes nothing keeps the version", func(s *suite) {
 		before := s.outside.Set("k", "1")
-		after, err := s.maps.Patch(s.within(), suiteMap, types.MergePatchType, []byte(`{"data":{"k":"1"}}`), metav1.PatchOptions{})
+		after, err := s.patch(types.MergePatchType, `{"data":{"k":"1"}}`)
 		if err != nil || after.ResourceVersion != before.ResourceVersion {
 			s.Errorf("%v, or another version", err)
 		}
 	}},
+}
+
+func (s *suite) patch(kind types.PatchType, patch string) (*corev1.ConfigMap, error) {
+	s.Helper()
+	return s.maps.Patch(s.within(), suiteMap, kind, []byte(patch), metav1.PatchOptions{})
 }
 
 // apply applies annotations, as a store does.
@@ -89,12 +85,11 @@ func (s *suite) apply(manager string, annotations map[string]string, force bool)
 
 func (s *suite) patches(kind types.PatchType) {
 	s.Helper()
-	patch := []byte(`{"data":{"a":null,"b":"2","c":"3"}}`)
-	if _, err := s.maps.Patch(s.within(), suiteMap, kind, patch, metav1.PatchOptions{}); !apierrors.IsNotFound(err) {
-		s.Errorf("of an absent map: %v", err)
-	}
+	const patch = `{"data":{"a":null,"b":"2","c":"3"}}`
+	_, err := s.patch(kind, patch)
+	s.expect("of an absent map", apierrors.IsNotFound, err)
 	s.outside.Put(map[string]string{"a": "1", "b": "1", "d": "1"})
-	after, err := s.maps.Patch(s.within(), suiteMap, kind, patch, metav1.PatchOptions{})
+	after, err := s.patch(kind, patch)
 	if err != nil {
 		s.Fatal(err)
 	}

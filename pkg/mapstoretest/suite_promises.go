@@ -14,16 +14,7 @@ import (
 var promiseProperties = []property{
 	{"promise 1: every read comes from one committed version", func(s *suite) {
 		store := s.store()
-		halt := s.whileWriting(func(store *mapstore.Store, n int) {
-			if _, err := store.Update(s.within(), func(tx *mapstore.Tx) error {
-				tx.Set("left", strconv.Itoa(n))
-				tx.Set("right", strconv.Itoa(n))
-				return nil
-			}); err != nil {
-				s.Errorf("Update: %v", err)
-			}
-		})
-		defer halt()
+		defer s.whileWriting("left", "right")()
 		last := ""
 		for range 50 {
 			now := s.until(store, func(now *mapstore.Snapshot) bool { return now.Revision() != last })
@@ -36,12 +27,7 @@ var promiseProperties = []property{
 	}},
 	{"promise 2: a store never goes back in time", func(s *suite) {
 		store := s.store()
-		halt := s.whileWriting(func(writer *mapstore.Store, n int) {
-			if err := writer.Set(s.within(), "n", strconv.Itoa(n)); err != nil {
-				s.Errorf("Set: %v", err)
-			}
-		})
-		defer halt()
+		defer s.whileWriting("n")()
 		last, lastN := store.Snapshot(), -1
 		for range 50 {
 			now := s.until(store, func(now *mapstore.Snapshot) bool { return now.Revision() != last.Revision() })
@@ -57,20 +43,17 @@ var promiseProperties = []property{
 	{"promise 3: a store reads its writes, and others do from their revision on", func(s *suite) {
 		here, there := s.store(), s.store()
 		for i := range 20 {
-			want := strconv.Itoa(i)
-			after, err := here.Update(s.within(), func(tx *mapstore.Tx) error {
-				tx.Set("k", want)
-				return nil
-			})
+			want := strconv.Itoa(i + 1)
+			after, err := here.Update(s.within(), add("n"))
 			if err != nil {
 				s.Fatal(err)
 			}
-			if got, _ := here.Get("k"); got != want {
-				s.Errorf("k = %q after a write of %q", got, want)
+			if got, _ := here.Get("n"); got != want {
+				s.Errorf("n = %q after a write of %q", got, want)
 			}
 			seen, err := there.WaitFor(s.within(), after.Revision())
-			if err != nil || value(seen, "k") != want {
-				s.Errorf("k = %q from revision %s on: %v", value(seen, "k"), after.Revision(), err)
+			if err != nil || value(seen, "n") != want {
+				s.Errorf("n = %q from revision %s on: %v", value(seen, "n"), after.Revision(), err)
 			}
 		}
 	}},
@@ -92,9 +75,7 @@ var promiseProperties = []property{
 			for range writers {
 				wg.Go(func() {
 					for range times {
-						if _, err := store.Update(s.within(), add("n")); err != nil {
-							s.Errorf("Update: %v", err)
-						}
+						s.add(store, "n")
 					}
 				})
 			}
@@ -110,15 +91,15 @@ var promiseProperties = []property{
 	}},
 }
 
-// whileWriting writes with another store until halt is called.
-func (s *suite) whileWriting(write func(store *mapstore.Store, n int)) (halt func()) {
+// whileWriting counts these keys up with another store until halt is called.
+func (s *suite) whileWriting(keys ...string) (halt func()) {
 	s.Helper()
 	writer := s.store()
 	ctx, cancel := context.WithCancel(s.Context())
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for n := 0; ctx.Err() == nil; n++ {
-			write(writer, n)
+		for ctx.Err() == nil {
+			s.add(writer, keys...)
 		}
 	})
 	return func() {
@@ -144,12 +125,22 @@ func value(snapshot *mapstore.Snapshot, key string) string {
 	return v
 }
 
-// add returns a transaction that counts the key up.
-func add(key string) func(*mapstore.Tx) error {
+// add counts keys up, in one transaction.
+func (s *suite) add(store *mapstore.Store, keys ...string) {
+	s.Helper()
+	if _, err := store.Update(s.within(), add(keys...)); err != nil {
+		s.Errorf("Update: %v", err)
+	}
+}
+
+// add returns a transaction that counts keys up.
+func add(keys ...string) func(*mapstore.Tx) error {
 	return func(tx *mapstore.Tx) error {
-		old, _ := tx.Get(key)
-		n, _ := strconv.Atoi(old) // 0 at first
-		tx.Set(key, strconv.Itoa(n+1))
+		for _, key := range keys {
+			old, _ := tx.Get(key)
+			n, _ := strconv.Atoi(old) // 0 at first
+			tx.Set(key, strconv.Itoa(n+1))
+		}
 		return nil
 	}
 }

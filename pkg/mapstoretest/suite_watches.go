@@ -31,128 +31,115 @@ var watchProperties = []property{
 		s.create(named("other", nil))
 		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap, ResourceVersion: from})
 		s.outside.Set("k", "3")
-		last := from
-		for _, want := range []string{"2", "3"} {
-			e, object := s.next(w)
-			if e != apiwatch.Modified || object.Name != suiteMap || object.Data["k"] != want {
-				s.Errorf("%s of %s with k = %q, want %q", e, object.Name, object.Data["k"], want)
-			}
-			s.later(last, object.ResourceVersion)
-			last = object.ResourceVersion
-		}
+		second := w.expect(apiwatch.Modified, "2").ResourceVersion
+		s.later(from, second)
+		s.later(second, w.expect(apiwatch.Modified, "3").ResourceVersion)
 	}},
 	{"a deletion brings the last state with the deletion's version", func(s *suite) {
 		last := s.outside.Set("k", "1")
 		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap, ResourceVersion: last.ResourceVersion})
 		s.outside.Delete()
-		e, object := s.next(w)
-		if e != apiwatch.Deleted || object.UID != last.UID || object.Data["k"] != "1" {
-			s.Errorf("%s of %s", e, object.UID)
+		deleted := w.expect(apiwatch.Deleted, "1")
+		if deleted.UID != last.UID {
+			s.Errorf("UID %s", deleted.UID)
 		}
-		s.later(last.ResourceVersion, object.ResourceVersion)
+		s.later(last.ResourceVersion, deleted.ResourceVersion)
 	}},
 	{"an update that changes nothing is no event", func(s *suite) {
 		last := s.create(named(suiteMap, map[string]string{"k": "1"}))
 		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap, ResourceVersion: last.ResourceVersion})
-		if _, err := s.maps.Update(s.within(), last, metav1.UpdateOptions{}); err != nil {
+		if _, err := s.update(last); err != nil {
 			s.Fatal(err)
 		}
 		s.outside.Set("k", "2")
-		if _, object := s.next(w); object.Data["k"] != "2" {
-			s.Errorf("an event with k = %q", object.Data["k"])
-		}
+		w.expect(apiwatch.Modified, "2")
 	}},
 	{"a watch without a revision begins with what there is", func(s *suite) {
 		s.outside.Set("k", "1")
-		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap})
-		if e, object := s.next(w); e != apiwatch.Added || object.Data["k"] != "1" {
-			s.Errorf("%s with k = %q", e, object.Data["k"])
-		}
+		s.watch(metav1.ListOptions{FieldSelector: selectsMap}).expect(apiwatch.Added, "1")
 	}},
 	{"a watch with initial events marks their end", func(s *suite) {
 		s.outside.Set("k", "1")
-		w, err := s.maps.Watch(s.within(), metav1.ListOptions{
+		options := metav1.ListOptions{
 			FieldSelector: selectsMap, SendInitialEvents: new(true), AllowWatchBookmarks: true,
 			ResourceVersionMatch: metav1.ResourceVersionMatchNotOlderThan,
-		})
-		if apierrors.IsInvalid(err) {
+		}
+		if probe, err := s.maps.Watch(s.within(), options); apierrors.IsInvalid(err) {
 			s.Skip("the server does not offer it, and a store does not ask for it")
+		} else if err == nil {
+			probe.Stop()
 		}
-		if err != nil {
-			s.Fatal(err)
-		}
-		s.Cleanup(w.Stop)
-		if e, object := s.next(w); e != apiwatch.Added || object.Data["k"] != "1" {
-			s.Errorf("%s with k = %q", e, object.Data["k"])
-		}
-		if e, mark := s.next(w); e != apiwatch.Bookmark || mark.Annotations[metav1.InitialEventsAnnotationKey] != "true" {
+		w := s.watch(options)
+		w.expect(apiwatch.Added, "1")
+		if e, mark := w.next(); e != apiwatch.Bookmark || mark.Annotations[metav1.InitialEventsAnnotationKey] != "true" {
 			s.Errorf("%s with %v", e, mark.Annotations)
 		}
 	}},
 	{"a watch by label tells when a map comes to match and when it no longer does", func(s *suite) {
 		from := s.outside.Set("k", "1").ResourceVersion
 		w := s.watch(metav1.ListOptions{LabelSelector: "l=1", ResourceVersion: from})
-		label := func(value string) {
-			s.outside.Edit(func(o *corev1.ConfigMap) { o.Labels = map[string]string{"l": value} })
-		}
-		label("1")
-		if e, object := s.next(w); e != apiwatch.Added || object.Name != suiteMap {
-			s.Errorf("%s of %s", e, object.Name)
-		}
-		label("2")
-		if e, object := s.next(w); e != apiwatch.Deleted || object.Name != suiteMap {
-			s.Errorf("%s of %s", e, object.Name)
+		for _, step := range []struct {
+			label string
+			want  apiwatch.EventType
+		}{{"1", apiwatch.Added}, {"2", apiwatch.Deleted}} {
+			s.outside.Edit(func(o *corev1.ConfigMap) { o.Labels = map[string]string{"l": step.label} })
+			w.expect(step.want, "1")
 		}
 	}},
 	{"JSON and protobuf carry the same", func(s *suite) {
 		for _, content := range []string{"application/json", "application/vnd.kubernetes.protobuf"} {
 			config := s.config()
 			config.ContentType, config.AcceptContentTypes = content, content+",application/json"
-			maps := newClient(s.T, config).CoreV1().ConfigMaps(s.cluster.Namespace)
-			object := named("", map[string]string{"k": "ü"})
-			object.GenerateName = "content-"
-			created, err := maps.Create(s.within(), object, metav1.CreateOptions{})
-			if err != nil {
+			s.maps = newClient(s.T, config).CoreV1().ConfigMaps(s.cluster.Namespace)
+			object := s.create(named(content[len("application/"):], map[string]string{"k": "ü"}))
+			w := s.watch(metav1.ListOptions{ResourceVersion: object.ResourceVersion})
+			object.Data["k"] = "ö"
+			if _, err := s.update(object); err != nil {
 				s.Fatalf("%s: %v", content, err)
 			}
-			w, err := maps.Watch(s.within(), metav1.ListOptions{ResourceVersion: created.ResourceVersion})
-			if err != nil {
-				s.Fatalf("%s: %v", content, err)
-			}
-			s.Cleanup(w.Stop)
-			created.Data["k"] = "ö"
-			if _, err := maps.Update(s.within(), created, metav1.UpdateOptions{}); err != nil {
-				s.Fatalf("%s: %v", content, err)
-			}
-			if _, seen := s.next(w); seen.Data["k"] != "ö" {
-				s.Errorf("%s: k = %q", content, seen.Data["k"])
-			}
+			w.expect(apiwatch.Modified, "ö")
 		}
 	}},
 }
 
-func (s *suite) watch(options metav1.ListOptions) apiwatch.Interface {
+// A watcher is a watch and the suite that it is for.
+type watcher struct {
+	*suite
+	apiwatch.Interface
+}
+
+func (s *suite) watch(options metav1.ListOptions) watcher {
 	s.Helper()
 	w, err := s.maps.Watch(s.within(), options)
 	if err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(w.Stop)
-	return w
+	return watcher{s, w}
+}
+
+// expect waits for the next event, of a map with this value of k.
+func (w watcher) expect(want apiwatch.EventType, k string) *corev1.ConfigMap {
+	w.Helper()
+	e, object := w.next()
+	if e != want || object.Data["k"] != k {
+		w.Errorf("%s of %s with k = %q, want %s with %q", e, object.Name, object.Data["k"], want, k)
+	}
+	return object
 }
 
 // next returns the next event about a map.
-func (s *suite) next(w apiwatch.Interface) (apiwatch.EventType, *corev1.ConfigMap) {
-	s.Helper()
+func (w watcher) next() (apiwatch.EventType, *corev1.ConfigMap) {
+	w.Helper()
 	select {
 	case e, open := <-w.ResultChan():
 		object, ok := e.Object.(*corev1.ConfigMap)
 		if !open || !ok {
-			s.Fatalf("the watch ended: %s %v", e.Type, apierrors.FromObject(e.Object))
+			w.Fatalf("the watch ended: %s %v", e.Type, apierrors.FromObject(e.Object))
 		}
 		return e.Type, object
-	case <-s.within().Done():
-		s.Fatal("no event")
+	case <-w.within().Done():
+		w.Fatal("no event")
 	}
 	return "", nil
 }

@@ -3,7 +3,9 @@ package mapstoretest_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +16,7 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
@@ -106,6 +109,110 @@ func TestARequestEndsWithItsContextOrTimeout(t *testing.T) {
 		start = time.Now()
 		if _, err = client.CoreV1().ConfigMaps("default").Get(t.Context(), "settings", metav1.GetOptions{}); err == nil || time.Since(start) != time.Hour {
 			t.Errorf("%v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestWriteTimeoutRunsOutInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		api.Fail(mapstoretest.Refused())
+		start := time.Now()
+		err := store.Set(t.Context(), "k", "v")
+		if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mapstore.ErrUnknownOutcome) {
+			t.Errorf("Set: %v, want it not applied in time", err)
+		}
+		if took := time.Since(start); took != 30*time.Second {
+			t.Errorf("Set took %v", took)
+		}
+	})
+}
+
+// A store lets those catch up who shared its last request. In a bubble no time
+// passes meanwhile, so the time that this takes is no bound.
+func TestAStoreDoesNotWaitForWritersThatDoNotComeInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		hang := api.FailNext(1, mapstoretest.Hang(), "update")
+		var writers sync.WaitGroup
+		for i := range 8 {
+			writers.Go(func() {
+				if err := store.Set(t.Context(), fmt.Sprint("k", i), "v"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		synctest.Wait() // one request hangs, with all that are not in it waiting for it
+		hang.End()
+		writers.Wait()
+		if err := store.Set(t.Context(), "k", "alone"); err != nil {
+			t.Error(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		api.Fail(mapstoretest.Hang())
+		if err := store.Set(ctx, "k", "given up"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Set: %v", err)
+		}
+	})
+}
+
+func TestBookmarksKeepAnIdleStoreFreshForADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		for range 24 * 60 {
+			time.Sleep(time.Minute + time.Second)
+			status := store.Status()
+			if age := time.Since(status.LastContact); status.Err != nil || age > 62*time.Second {
+				t.Fatalf("after %v of silence: %v", age, status.Err)
+			}
+		}
+	})
+}
+
+func TestARewindIsAResetAndItsRevisionsComeAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		settings := api.ConfigMap("default", "settings")
+		backup := settings.Set("k", "old").ResourceVersion
+		store := api.Open(t, "settings", mapstore.Options{})
+		resets := 0
+		store.OnChange(func(change mapstore.Change) {
+			if change.Reset {
+				resets++
+			}
+		})
+		newer := settings.Set("k", "new").ResourceVersion
+		synctest.Wait()
+		api.Rewind(backup)
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if got, _ := store.Get("k"); got != "old" || resets != 1 {
+			t.Errorf("k = %q after %d resets", got, resets)
+		}
+		if again := settings.Set("k", "other").ResourceVersion; again != newer {
+			t.Errorf("revision %s, want %s again", again, newer)
+		}
+	})
+}
+
+func TestAWatchFromBeforeACompactionIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		settings := api.ConfigMap("default", "settings")
+		old := settings.Set("k", "old").ResourceVersion
+		settings.Set("k", "new")
+		api.Compact()
+		watch, err := api.Client().CoreV1().ConfigMaps("default").Watch(t.Context(), metav1.ListOptions{ResourceVersion: old})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer watch.Stop()
+		if e := <-watch.ResultChan(); e.Type != apiwatch.Error || !apierrors.IsResourceExpired(apierrors.FromObject(e.Object)) {
+			t.Errorf("event: %+v", e)
 		}
 	})
 }

@@ -9,9 +9,9 @@ import (
 	"sync"
 )
 
-// A wire brings requests to a handler in this process, without a socket: so that
-// whoever waits for the other end waits for a channel, which lets the clock of a
-// synctest bubble advance.
+// A wire is a transport to a handler in this process. It uses channels instead of a
+// socket, so that the clock of a synctest bubble advances while one end waits for
+// the other.
 type wire struct {
 	handler  http.Handler
 	handlers sync.WaitGroup // one for each request until it is answered
@@ -50,8 +50,8 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// traceSent tells whoever traces the request what net/http would tell once it is
-// sent. A store goes by it to know whether its request can have been applied.
+// traceSent reports to the request's httptrace what net/http would report once the
+// request is sent. A store knows by it whether its request can have been applied.
 func traceSent(r *http.Request) {
 	trace := httptrace.ContextClientTrace(r.Context())
 	if trace == nil {
@@ -71,7 +71,7 @@ func traceSent(r *http.Request) {
 	}
 }
 
-// A body is that of a response. Closing it ends the request.
+// A body is the body of a response. Closing it ends the request.
 type body struct {
 	*io.PipeReader
 	cancel context.CancelFunc

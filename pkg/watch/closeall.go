@@ -13,9 +13,9 @@ type Closer interface {
 	end() (running []<-chan struct{}, inside bool)
 }
 
-// CloseAll closes several Vars as if they were one: called from inside a
-// callback of any of them, it waits for no callback of any. Were they closed
-// one by one, two callbacks that each close all would wait for each other.
+// CloseAll closes several Vars as if they were one: when a callback of any of them
+// calls it, it waits for no callback of any. If the Vars were closed one by one,
+// two callbacks that each close all would deadlock.
 func CloseAll(vars ...Closer) {
 	// All stop before any is waited for, so that a blocked callback delays
 	// none of the others.

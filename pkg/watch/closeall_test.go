@@ -25,29 +25,3 @@ func TestCallbacksThatCloseAllDoNotWaitForEachOther(t *testing.T) {
 	}
 	ended.Wait()
 }
-
-func TestCloseAllWaitsForTheCallbacksOfAll(t *testing.T) {
-	a, b := watch.NewVar(0), watch.NewVar(0)
-	entered, release, closed := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	done := false
-	b.Subscribe(func(_, _ int) {
-		close(entered)
-		<-release
-		done = true
-	})
-	b.Store(1)
-	<-entered
-	go func() {
-		defer close(closed)
-		watch.CloseAll(a, b)
-		if !done { // a data race, too, if it had not waited
-			t.Error("CloseAll has returned while a callback was running")
-		}
-	}()
-	close(release)
-	<-closed
-	a.Store(2)
-	if a.Load() != 0 {
-		t.Error("a closed Var has changed")
-	}
-}

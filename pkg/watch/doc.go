@@ -1,5 +1,5 @@
-// Package watch holds the newest version of a value and tells whoever follows
-// it what changed. It depends on the standard library only.
+// Package watch holds the newest version of a value and tells its followers what
+// changed. It depends on the standard library only.
 //
 // # Reading
 //

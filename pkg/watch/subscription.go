@@ -14,32 +14,32 @@ import (
 // to deliver it holds no goroutine.
 type Subscription struct {
 	deliver func() // one step of the chain, or nothing when the newest version was seen
-	home    home
+	owner   owner
 	options options
 
 	mu      sync.Mutex // protects all below
 	stopped bool
-	running bool          // or waiting for the crew
+	running bool          // or waiting for a worker
 	again   bool          // woken while running
 	runner  uint64        // the goroutine that runs the callback, 0 when none does
-	woken   moment        // when what the current run delivers came, if running
-	next    moment        // when the first thing after that came, if again
+	woken   wakeTime      // when what the current run delivers was stored, if running
+	next    wakeTime      // when the first value after that was stored, if again
 	ended   chan struct{} // closed when the current run ends; made by whoever waits for it
 }
 
-// A home is the Var of a subscription, whatever its type.
-type home interface {
+// An owner is the Var of a subscription, whatever its type.
+type owner interface {
 	remove(f follower)
-	take(s *Subscription) // has its crew run s, soon
+	schedule(s *Subscription) // has a worker run s, soon
 }
 
-// A moment is a time, in a third of a time.Time's space: there may be many
-// thousand subscriptions.
-type moment time.Duration
+// A wakeTime is when a follower was woken. It takes a third of a time.Time's space:
+// there may be many thousand subscriptions.
+type wakeTime time.Duration
 
-var epoch = time.Now()
+var processStart = time.Now()
 
-func momentNow() moment { return moment(time.Since(epoch)) }
+func wakeTimeNow() wakeTime { return wakeTime(time.Since(processStart)) }
 
 // An Option changes how a subscription behaves.
 type Option func(*options)
@@ -50,9 +50,9 @@ type options struct {
 }
 
 // OnPanic sets what is called, in the callback's goroutine, when a callback
-// panics: with what it panicked with and the stack. The subscription then goes
-// on with the next version. The default logs the stack, and the type of what
-// was recovered, through log/slog.
+// panics. It gets the value of the panic and the stack. The subscription then goes
+// on with the next version. By default the stack and the type of the value are
+// logged through log/slog.
 func OnPanic(fn func(recovered any, stack []byte)) Option {
 	return func(o *options) { o.onPanic = fn }
 }
@@ -87,7 +87,7 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 			seen = now // before the call: a panic must not bring the version again
 			fn(old.value, now.value)
 		},
-		home: v,
+		owner: v,
 	}
 	for _, opt := range opts {
 		opt(&s.options)
@@ -97,7 +97,7 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 		return s
 	}
 	if v.current.Load() != v.initial {
-		s.wake(momentNow())
+		s.wake(wakeTimeNow())
 	}
 	return s
 }
@@ -105,29 +105,28 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 // Name returns the name that [Named] has given the subscription.
 func (s *Subscription) Name() string { return s.options.name }
 
-// Lag returns for how long the oldest value that the callback has not finished
-// with has been there, and zero when it has finished with all of them. So it
-// grows while a callback blocks. A value that was replaced by a newer one before
-// the callback came to it counts from its own time.
+// Lag returns the age of the oldest value that the callback has not finished with,
+// and zero when it has finished with all of them. So Lag grows while a callback
+// blocks. A value that was replaced by a newer one before the callback came to it
+// still counts, from the time when it was stored.
 func (s *Subscription) Lag() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.running {
 		return 0
 	}
-	return time.Duration(momentNow() - s.woken)
+	return time.Duration(wakeTimeNow() - s.woken)
 }
 
-// Stop ends the subscription: once Stop has returned, fn is not running and
-// will not run. Called from inside fn, Stop returns at once, and the call that
-// it is made from is the last. Stop may be called more than once.
+// Stop ends the subscription: once Stop has returned, fn is not running and will
+// not run. When fn itself calls Stop, it returns at once, and fn is not called
+// again. Stop may be called more than once.
 //
-// Two callbacks that stop each other at the same moment, each from inside
-// itself, wait for each other for ever.
+// Two callbacks that stop each other at the same time deadlock.
 func (s *Subscription) Stop() {
 	ended, own := s.end()
 	if ended == nil {
-		s.home.remove(s)
+		s.owner.remove(s)
 	} else if !own {
 		<-ended
 	}
@@ -148,7 +147,7 @@ func (s *Subscription) end() (ended <-chan struct{}, own bool) {
 	return s.ended, s.runner == goroutineID()
 }
 
-func (s *Subscription) wake(now moment) {
+func (s *Subscription) wake(now wakeTime) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -157,12 +156,12 @@ func (s *Subscription) wake(now moment) {
 		s.again, s.next = true, now
 	default:
 		s.running, s.woken = true, now
-		s.home.take(s)
+		s.owner.schedule(s)
 	}
 }
 
-// run delivers one step, in the goroutine with the given id. It ends in finish
-// even when the callback panics or ends its goroutine with runtime.Goexit.
+// run delivers one step, in the goroutine with the given id. It calls finish even
+// when the callback panics or ends its goroutine with runtime.Goexit.
 func (s *Subscription) run(goroutine uint64) {
 	defer s.finish()
 	if !s.begin(goroutine) {
@@ -187,7 +186,7 @@ func (s *Subscription) finish() {
 	s.runner = 0
 	if s.again && !s.stopped {
 		s.again, s.woken = false, s.next
-		s.home.take(s)
+		s.owner.schedule(s)
 		s.mu.Unlock()
 		return
 	}
@@ -197,7 +196,7 @@ func (s *Subscription) finish() {
 	s.mu.Unlock()
 
 	if stopped { // only now, so that until now the Var's Close waits for it
-		s.home.remove(s)
+		s.owner.remove(s)
 	}
 	if ended != nil {
 		close(ended)

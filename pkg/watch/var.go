@@ -11,13 +11,13 @@ import (
 // ErrClosed is returned by [Var.Wait] when the Var has been closed.
 var ErrClosed = errors.New("watch: closed")
 
-// A Var is the newest version of a value, and whoever follows it. Values are
-// shared between readers, so they must not change once stored. A Var must be
-// made by [NewVar]; its methods may be called from any goroutine.
+// A Var holds the newest version of a value, and has followers that are told when
+// it changes. Readers share the values, so a value must not change once stored.
+// [NewVar] makes a Var; its methods may be called from any goroutine.
 type Var[T any] struct {
 	current atomic.Pointer[version[T]]
 	initial *version[T]
-	crew    crew
+	workers workerPool
 
 	mu        sync.Mutex // protects followers, closed, and the order of stores
 	followers map[follower]struct{}
@@ -30,7 +30,7 @@ type version[T any] struct{ value T }
 
 // A follower is told that there may be something new. It must return at once:
 // wake runs under the Var's lock.
-type follower interface{ wake(now moment) }
+type follower interface{ wake(now wakeTime) }
 
 // NewVar returns a Var that holds initial, from which every follower starts.
 func NewVar[T any](initial T) *Var[T] {
@@ -54,14 +54,14 @@ func (v *Var[T]) Store(value T) {
 		return
 	}
 	v.current.Store(next)
-	now := momentNow()
+	now := wakeTimeNow()
 	for f := range v.followers {
 		f.wake(now)
 	}
 }
 
-// Subscriptions returns the subscriptions, in no order. One that has been stopped
-// is among them until its callback has ended.
+// Subscriptions returns the subscriptions, in no order. A subscription that has
+// been stopped is among them until its callback has ended.
 func (v *Var[T]) Subscriptions() []*Subscription {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -74,10 +74,10 @@ func (v *Var[T]) Subscriptions() []*Subscription {
 	return all
 }
 
-// Close ends the Var: no callback runs once Close has returned, iterators and
-// waiters end, and the value stays as it is. Called from inside one of the
-// Var's own callbacks, Close waits for no callback: the others end with the
-// step they are in. Close may be called more than once.
+// Close closes the Var: its value no longer changes, its iterators and waiters end,
+// and no callback runs once Close has returned. When one of the Var's callbacks
+// calls Close, it waits for no callback: those that are running end with the step
+// they are in. Close may be called more than once.
 func (v *Var[T]) Close() { CloseAll(v) }
 
 // end closes v and stops its subscriptions, without waiting for any.
@@ -89,7 +89,7 @@ func (v *Var[T]) end() (running []<-chan struct{}, inside bool) {
 		if s, ok := f.(*Subscription); ok {
 			subscriptions = append(subscriptions, s)
 		} else {
-			f.wake(momentNow())
+			f.wake(wakeTimeNow())
 		}
 	}
 	v.mu.Unlock()
@@ -104,9 +104,9 @@ func (v *Var[T]) end() (running []<-chan struct{}, inside bool) {
 	return running, inside
 }
 
-// Changes iterates over the chain of changes as pairs of an old and a new
-// value, in the caller's goroutine; between two pairs it waits. It ends when
-// ctx is done or the Var is closed.
+// Changes returns an iterator over the chain of changes, as pairs of an old and a
+// new value. It runs in the caller's goroutine and waits between two pairs. It ends
+// when ctx is done or the Var is closed.
 func (v *Var[T]) Changes(ctx context.Context) iter.Seq2[T, T] {
 	return func(yield func(T, T) bool) {
 		seen := v.initial
@@ -121,10 +121,10 @@ func (v *Var[T]) Changes(ctx context.Context) iter.Seq2[T, T] {
 	}
 }
 
-// Wait returns the first value that it finds to meet cond, which it calls in
-// the caller's goroutine with the current value and then with newer ones. It
-// returns ctx's error when ctx ends first, and [ErrClosed] when the Var is
-// closed; the value is then the newest one, which does not meet cond.
+// Wait waits until the value meets cond, and returns it. It calls cond in the
+// caller's goroutine, with the current value and then with newer ones. When ctx
+// ends first, it returns ctx's error, and when the Var is closed, [ErrClosed]; the
+// value is then the newest one, which does not meet cond.
 func (v *Var[T]) Wait(ctx context.Context, cond func(T) bool) (T, error) {
 	var last *version[T]
 	met := false
@@ -173,7 +173,7 @@ func (v *Var[T]) follow(ctx context.Context, step func(*version[T]) bool) error 
 // A waker is a follower that waits in a goroutine of its own.
 type waker chan struct{}
 
-func (w waker) wake(moment) {
+func (w waker) wake(wakeTime) {
 	select {
 	case w <- struct{}{}:
 	default: // already told
@@ -196,7 +196,7 @@ func (v *Var[T]) remove(f follower) {
 	delete(v.followers, f)
 }
 
-func (v *Var[T]) take(s *Subscription) { v.crew.take(s) }
+func (v *Var[T]) schedule(s *Subscription) { v.workers.schedule(s) }
 
 func (v *Var[T]) isClosed() bool {
 	v.mu.Lock()

@@ -21,17 +21,6 @@ import (
 // step is one call of a callback.
 type step struct{ old, new int }
 
-func TestLoadReturnsTheNewestValue(t *testing.T) {
-	v := watch.NewVar("a")
-	if got := v.Load(); got != "a" {
-		t.Fatalf("Load() = %q before any Store, want the initial value", got)
-	}
-	v.Store("b")
-	if got := v.Load(); got != "b" {
-		t.Fatalf("Load() = %q, want b", got)
-	}
-}
-
 func TestChainStartsAtTheInitialValueAndIsUnbroken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := watch.NewVar(0)
@@ -152,51 +141,34 @@ func TestManyBlockedCallbacksHoldUpNobody(t *testing.T) {
 	})
 }
 
-func TestAPanicGoesToOnPanicAndTheSubscriptionGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := watch.NewVar(0)
-		var seen, others []int
-		var panics []any
-		v.Subscribe(func(_, new int) {
-			seen = append(seen, new)
-			if new == 1 {
-				panic("one")
+func TestASubscriptionGoesOnHoweverACallEnds(t *testing.T) {
+	for name, end := range map[string]func(){"a panic": func() { panic("one") }, "Goexit": runtime.Goexit} {
+		synctest.Test(t, func(t *testing.T) {
+			v := watch.NewVar(0)
+			var seen, others []int
+			panics := 0
+			v.Subscribe(func(_, new int) {
+				seen = append(seen, new)
+				if new == 1 {
+					end()
+				}
+			}, watch.OnPanic(func(recovered any, stack []byte) {
+				if len(stack) == 0 || recovered != "one" {
+					t.Errorf("a panic with %v, stack %s", recovered, stack)
+				}
+				panics++
+			}))
+			v.Subscribe(func(_, new int) { others = append(others, new) })
+			v.Store(1)
+			synctest.Wait()
+			v.Store(2)
+			synctest.Wait()
+			if fmt.Sprint(seen, others) != "[1 2] [1 2]" || (panics == 1) != (name == "a panic") {
+				t.Errorf("%s: seen %v, others %v, %d panics", name, seen, others, panics)
 			}
-		}, watch.OnPanic(func(recovered any, stack []byte) {
-			if len(stack) == 0 {
-				t.Error("no stack")
-			}
-			panics = append(panics, recovered)
-		}))
-		v.Subscribe(func(_, new int) { others = append(others, new) })
-		v.Store(1)
-		synctest.Wait()
-		v.Store(2)
-		synctest.Wait()
-		if fmt.Sprint(panics, seen, others) != "[one] [1 2] [1 2]" {
-			t.Errorf("panics %v, seen %v, others %v", panics, seen, others)
-		}
-		v.Close()
-	})
-}
-
-func TestACallbackThatEndsItsGoroutineGoesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := watch.NewVar(0)
-		var seen []int
-		s := v.Subscribe(func(_, new int) {
-			seen = append(seen, new)
-			runtime.Goexit()
+			v.Close()
 		})
-		v.Store(1)
-		synctest.Wait()
-		v.Store(2)
-		synctest.Wait()
-		if fmt.Sprint(seen) != "[1 2]" {
-			t.Errorf("seen %v, want both versions", seen)
-		}
-		s.Stop()
-	})
+	}
 }
 
 func TestAfterStopTheCallbackDoesNotRun(t *testing.T) {
@@ -227,59 +199,71 @@ func TestAfterStopTheCallbackDoesNotRun(t *testing.T) {
 	}
 }
 
-// mustWaitFor checks that call returns only once release has been closed.
-func mustWaitFor(t *testing.T, release chan struct{}, call func()) {
-	t.Helper()
-	returned := false
-	go func() {
-		call()
-		returned = true
-	}()
-	synctest.Wait()
-	if returned {
-		t.Error("returned while the callback was running")
-	}
-	close(release)
-	synctest.Wait()
-	if !returned {
-		t.Error("did not return after the callback")
-	}
-}
-
-func TestStopWaitsForTheCallbackThatIsRunning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := watch.NewVar(0)
-		release := make(chan struct{})
-		s := v.Subscribe(func(int, int) { <-release })
-		v.Store(1)
-		synctest.Wait()
-		mustWaitFor(t, release, s.Stop)
-	})
-}
-
-func TestStopAndCloseInsideTheCallback(t *testing.T) {
-	for name, end := range map[string]func(*watch.Var[int], *watch.Subscription){
-		"Stop":  func(_ *watch.Var[int], s *watch.Subscription) { s.Stop() },
-		"Close": func(v *watch.Var[int], _ *watch.Subscription) { v.Close() },
+func TestStopAndCloseWaitForTheCallbackThatIsRunning(t *testing.T) {
+	for name, test := range map[string]struct {
+		inside func(*watch.Subscription) // what the callback does first
+		end    func(*watch.Var[int], *watch.Subscription)
+	}{
+		"Stop":     {end: func(_ *watch.Var[int], s *watch.Subscription) { s.Stop() }},
+		"Close":    {end: func(v *watch.Var[int], _ *watch.Subscription) { v.Close() }},
+		"CloseAll": {end: func(v *watch.Var[int], _ *watch.Subscription) { watch.CloseAll(watch.NewVar(0), v) }},
+		"Close after Stop": { // a subscription belongs to the Var until its callback has ended
+			inside: (*watch.Subscription).Stop,
+			end:    func(v *watch.Var[int], _ *watch.Subscription) { v.Close() },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				v := watch.NewVar(0)
-				calls := 0
+				release := make(chan struct{})
 				var s *watch.Subscription
 				s = v.Subscribe(func(int, int) {
-					calls++
-					end(v, s)
+					if test.inside != nil {
+						test.inside(s)
+					}
+					<-release
 				})
 				v.Store(1)
 				synctest.Wait()
-				v.Store(2)
+				returned := false
+				go func() {
+					test.end(v, s)
+					returned = true
+				}()
 				synctest.Wait()
-				if calls != 1 {
-					t.Errorf("%d calls, want the one that ended it", calls)
+				if returned {
+					t.Error("it has returned while the callback was running")
 				}
-				v.Close()
+				close(release)
+				synctest.Wait()
+				if !returned {
+					t.Error("it has not returned after the callback")
+				}
 			})
+		})
+	}
+}
+
+func TestTheCallThatEndsItsSubscriptionIsTheLast(t *testing.T) {
+	for name, end := range map[string]func(*watch.Var[int], *watch.Subscription){
+		"Stop":  func(_ *watch.Var[int], s *watch.Subscription) { s.Stop() },
+		"Close": func(v *watch.Var[int], _ *watch.Subscription) { v.Close() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			v := watch.NewVar(0)
+			var seen []int
+			var s *watch.Subscription
+			s = v.Subscribe(func(_, new int) {
+				seen = append(seen, new)
+				v.Store(2) // there is more to tell, but nobody wants to hear it
+				end(v, s)
+			})
+			v.Store(1)
+			synctest.Wait()
+			if fmt.Sprint(seen) != "[1]" {
+				t.Errorf("%s: seen %v, want the one that ended it", name, seen)
+			}
+			v.Close()
 		})
 	}
 }
@@ -381,40 +365,7 @@ func TestChangesIsTheSameChainInTheCallersGoroutine(t *testing.T) {
 	})
 }
 
-// A lateContext has what happened before follow looks at the value.
-type lateContext struct {
-	context.Context //nolint:containedctx // it is one itself
-	before          func()
-}
-
-func (c *lateContext) Err() error {
-	c.before()
-	return c.Context.Err()
-}
-
 func TestTheLastValueBeforeCloseIsNotMissed(t *testing.T) {
-	lastBefore := func(v *watch.Var[int]) context.Context {
-		return &lateContext{t.Context(), func() {
-			v.Store(7)
-			v.Close()
-		}}
-	}
-	v := watch.NewVar(0)
-	if got, err := v.Wait(lastBefore(v), func(i int) bool { return i == 7 }); got != 7 || err != nil {
-		t.Errorf("Wait = %d, %v", got, err)
-	}
-	v = watch.NewVar(0)
-	var steps []step
-	for old, new := range v.Changes(lastBefore(v)) {
-		steps = append(steps, step{old, new})
-	}
-	if want := []step{{0, 7}}; fmt.Sprint(steps) != fmt.Sprint(want) {
-		t.Errorf("Changes = %v, want %v", steps, want)
-	}
-}
-
-// The same for what comes while the step before it is under way.
-func TestTheLastValueBeforeCloseIsNotMissedByWhoIsBusy(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := watch.NewVar(0)
 		got, err := v.Wait(t.Context(), func(i int) bool {
@@ -451,55 +402,6 @@ func TestSubscribeRefusesANilFunction(t *testing.T) {
 		}
 	}()
 	watch.NewVar(0).Subscribe(nil)
-}
-
-// A subscription that was stopped while its callback runs still belongs to the
-// Var until the callback ends.
-func TestCloseWaitsForCallbacksThatWereStopped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := watch.NewVar(0)
-		release := make(chan struct{})
-		var s *watch.Subscription
-		s = v.Subscribe(func(int, int) {
-			s.Stop()
-			<-release
-		})
-		v.Store(1)
-		synctest.Wait()
-		mustWaitFor(t, release, v.Close)
-	})
-}
-
-func TestCloseWaitsForTheCallbacksThatAreRunning(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := watch.NewVar(0)
-		release := make(chan struct{})
-		v.Subscribe(func(int, int) { <-release })
-		v.Store(1)
-		synctest.Wait()
-		mustWaitFor(t, release, v.Close)
-	})
-}
-
-func TestTheCallThatStopsItsSubscriptionIsTheLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		v := watch.NewVar(0)
-		var seen []int
-		var s *watch.Subscription
-		s = v.Subscribe(func(_, new int) {
-			seen = append(seen, new)
-			if new == 1 {
-				v.Store(2) // there is more to tell, but nobody wants to hear it
-			}
-			s.Stop()
-		})
-		v.Store(1)
-		synctest.Wait()
-		if fmt.Sprint(seen) != "[1]" {
-			t.Errorf("seen %v, want the one that stopped it", seen)
-		}
-		v.Close()
-	})
 }
 
 func TestASubscriptionThatWasStoppedIsLetGo(t *testing.T) {

@@ -1,8 +1,7 @@
-// Package leak lets a package's tests fail when one of them leaves a goroutine
-// behind. It is for TestMain. The modules that may require more use
-// go.uber.org/goleak; this one needs the standard library only, and looks only
-// for goroutines that are in, or were started by, this module or the part of
-// client-go that follows the server.
+// Package leak makes the tests of a package fail when one of them leaves a goroutine
+// behind. It is for TestMain. Other modules use go.uber.org/goleak; this package needs
+// the standard library only, and looks only for goroutines that are in, or were started
+// by, this module or the part of client-go that watches the server.
 package leak
 
 import (
@@ -14,7 +13,7 @@ import (
 	"time"
 )
 
-// suspects are what a goroutine's stack contains that should have ended.
+// suspects are what the stack of a leaked goroutine contains.
 var suspects = []string{
 	"github.com/unrolled/mapstore/v2/",
 	"k8s.io/client-go/tools/cache.",
@@ -22,12 +21,12 @@ var suspects = []string{
 	"k8s.io/client-go/rest/watch.",
 }
 
-// grace is how long goroutines have to end that nobody waits for.
-const grace = 5 * time.Second
+// grace is how long goroutines that nobody waits for have to end, on a slow machine.
+const grace = 30 * time.Second
 
-// Check returns code, the result of all tests, unless goroutines are left of
-// tests that passed: then it writes their stacks to stderr and returns 1. Call
-// it from the goroutine that ran the tests.
+// Check returns code, the result of all tests. If the tests have passed and goroutines
+// are left, it writes their stacks to stderr and returns 1 instead. Call it from the
+// goroutine that ran the tests.
 func Check(code int) int { return check(code, grace, os.Stderr) }
 
 func check(code int, grace time.Duration, out io.Writer) int {
@@ -45,8 +44,8 @@ func check(code int, grace time.Duration, out io.Writer) int {
 	return 1
 }
 
-// Goroutines returns the stacks of those that should have ended, the caller's
-// own aside.
+// Goroutines returns the stacks of all goroutines that would count as leaked, except
+// the caller's.
 func Goroutines() []string {
 	var left []string
 	for i, stack := range stacks() {

@@ -10,8 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// A Control is how a test has the server treat one request, which carries it in
-// its context.
+// A Control tells the server how to treat one request. It is in the request's context.
 type Control struct {
 	Denied []string        // the verbs that the caller may not use, "*" for all
 	Expire <-chan struct{} // when closed, a watch ends with 410 Gone
@@ -19,7 +18,7 @@ type Control struct {
 
 type controlKey struct{}
 
-// WithControl returns a context for a request that is treated so.
+// WithControl returns a context with the Control.
 func WithControl(ctx context.Context, control Control) context.Context {
 	return context.WithValue(ctx, controlKey{}, control)
 }
@@ -33,10 +32,10 @@ func (c Control) denies(verb string) bool {
 	return slices.Contains(c.Denied, verb) || slices.Contains(c.Denied, "*")
 }
 
-// authorize returns what RBAC answers to whom it denies the request.
+// authorize returns RBAC's error if the request is denied.
 func (c Control) authorize(req *request) error { return c.authorizeFor(req, req.verb) }
 
-// authorizeFor asks for a further right that the request needs.
+// authorizeFor does the same for another verb that the request needs.
 func (c Control) authorizeFor(req *request, verb string) error {
 	if !c.denies(verb) {
 		return nil
@@ -45,7 +44,8 @@ func (c Control) authorizeFor(req *request, verb string) error {
 		"User %q cannot %s resource %q in API group %q in the namespace %q", "test", verb, resource.Resource, "", req.key.Namespace))
 }
 
-// expired is what ends a watch that asks for what the server no longer knows.
+// expired returns the Status that ends a watch at a revision that the server has
+// forgotten.
 func expired(revision string) metav1.Status {
 	return apierrors.NewResourceExpired(fmt.Sprintf("too old resource version: %s", revision)).Status()
 }

@@ -11,10 +11,9 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// fieldManager is the machinery by which a real server knows who manages which
-// field. It deduces the schema from the objects, which for a ConfigMap comes to
-// the same but for two lists in its metadata, finalizers and owner references:
-// each has one manager as a whole.
+// fieldManager is a real server's code for managed fields. It deduces the schema from
+// the objects. For a ConfigMap that makes a difference only for two lists in its
+// metadata, finalizers and owner references: each has one manager as a whole.
 var fieldManager = sync.OnceValues(func() (*managedfields.FieldManager, error) {
 	return managedfields.NewDefaultFieldManager(managedfields.NewDeducedTypeConverter(),
 		scheme.Scheme, noDefaults{}, scheme.Scheme, kind, kind.GroupVersion(), "", nil)
@@ -24,7 +23,7 @@ type noDefaults struct{}
 
 func (noDefaults) Default(runtime.Object) {}
 
-// track returns object, which is to replace current, with its managed fields.
+// track returns object with its managed fields, after it has replaced current.
 func track(current, object *corev1.ConfigMap, manager string) (*corev1.ConfigMap, error) {
 	fields, err := fieldManager()
 	if err != nil {
@@ -37,8 +36,8 @@ func track(current, object *corev1.ConfigMap, manager string) (*corev1.ConfigMap
 	return inSeconds(tracked.(*corev1.ConfigMap)), nil
 }
 
-// apply returns what becomes of current when the manager applies the patch: a
-// conflict, unless forced, where it sets what others manage.
+// apply returns current after the manager has applied the patch. It returns a conflict,
+// unless forced, if the patch changes fields of other managers.
 func apply(current *corev1.ConfigMap, patch *unstructured.Unstructured, manager string, force bool) (*corev1.ConfigMap, error) {
 	fields, err := fieldManager()
 	if err != nil {
@@ -51,8 +50,8 @@ func apply(current *corev1.ConfigMap, patch *unstructured.Unstructured, manager 
 	return inSeconds(applied.(*corev1.ConfigMap)), nil
 }
 
-// inSeconds makes the times what is left of them when a client has read them, so
-// that they are the same when it writes the object back.
+// inSeconds cuts the times to seconds, as JSON does, so that they are the same when a
+// client writes the object back.
 func inSeconds(object *corev1.ConfigMap) *corev1.ConfigMap {
 	for _, entry := range object.ManagedFields {
 		if entry.Time != nil {
@@ -62,7 +61,7 @@ func inSeconds(object *corev1.ConfigMap) *corev1.ConfigMap {
 	return object
 }
 
-// named returns a copy with its kind, which the machinery needs.
+// named returns a copy with its kind, which the field manager needs.
 func named(object *corev1.ConfigMap) *corev1.ConfigMap {
 	object = object.DeepCopy()
 	object.SetGroupVersionKind(kind)

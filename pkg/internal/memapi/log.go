@@ -13,15 +13,15 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 )
 
-// A log is all objects and how they came to be, in place of etcd. Objects in it
-// never change: a new version is a new object.
+// A log holds all objects and their history, in place of etcd. Objects in it never
+// change: a new version is a new object.
 type log struct {
 	mu        sync.Mutex // protects all below
 	revision  int        // since the beginning; see formatRevision
 	compacted int        // the history begins after this revision
 	objects   map[types.NamespacedName]*corev1.ConfigMap
 	history   []event       // oldest first
-	news      chan struct{} // closed and replaced when something happens
+	news      chan struct{} // closed and replaced at each commit
 }
 
 // An event is one commit.
@@ -32,7 +32,7 @@ type event struct {
 	revision int
 }
 
-// firstRevision is that of the empty server. Like etcd's it is not 0, which
+// firstRevision is the revision of an empty server. As with etcd it is not 0, which
 // means "any" to a client.
 const firstRevision = 1
 
@@ -76,7 +76,7 @@ func (l *log) wakeLocked() {
 	}
 }
 
-// newsLocked is closed when something happens after this moment.
+// newsLocked returns a channel that is closed at the next commit.
 func (l *log) newsLocked() <-chan struct{} {
 	if l.news == nil {
 		l.news = make(chan struct{})
@@ -90,7 +90,7 @@ func (l *log) sinceLocked(revision int) []event {
 	return l.history[first:]
 }
 
-// matchingLocked returns the objects that a list or watch asks for, by name.
+// matchingLocked returns the objects that a list or watch selects, in the order of names.
 func (l *log) matchingLocked(req *request) []*corev1.ConfigMap {
 	var matching []*corev1.ConfigMap
 	for _, object := range l.objects {
@@ -104,8 +104,8 @@ func (l *log) matchingLocked(req *request) []*corev1.ConfigMap {
 	return matching
 }
 
-// notYetLocked returns what a server answers that has not come to the revision
-// which a read asks for. A real one waits for some seconds first.
+// notYetLocked returns the error for a read at a future revision. A real server waits
+// for some seconds first.
 func (l *log) notYetLocked(revision string) error {
 	if revision == "" || revision == "0" {
 		return nil

@@ -15,8 +15,6 @@ import (
 
 func (s *Server) patchLocked(req *request) (*corev1.ConfigMap, int, error) {
 	current := s.log.objects[req.key]
-	var object *corev1.ConfigMap
-	var err error
 	switch kind := types.PatchType(req.Header.Get("Content-Type")); kind {
 	case types.ApplyYAMLPatchType:
 		return s.applyLocked(req, current)
@@ -24,30 +22,19 @@ func (s *Server) patchLocked(req *request) (*corev1.ConfigMap, int, error) {
 		if current == nil {
 			return nil, 0, apierrors.NewNotFound(resource, req.key.Name)
 		}
-		object, err = merged(current, req.body, kind)
+		object, err := merged(current, req.body, kind)
+		if err == nil {
+			object, err = s.replaceLocked(req, object, current)
+		}
+		return object, http.StatusOK, err
 	default:
 		return nil, 0, apierrors.NewGenericServerResponse(http.StatusUnsupportedMediaType, "patch", resource, req.key.Name,
 			fmt.Sprintf("patches of type %q are not supported here", kind), 0, true)
 	}
-	if err != nil {
-		return nil, 0, err
-	}
-	if err := adopt(object, req.key); err != nil {
-		return nil, 0, err
-	}
-	if err := precondition(object, current); err != nil {
-		return nil, 0, err
-	}
-	settleMeta(object, current)
-	if object, err = track(current, object, req.manager()); err != nil {
-		return nil, 0, err
-	}
-	object, err = s.storeLocked(req, object, current)
-	return object, http.StatusOK, err
 }
 
-// applyLocked creates the object if there is none, for which the caller needs
-// the right to create it, too.
+// applyLocked creates the object if it does not exist, for which the client needs the
+// right to create as well.
 func (s *Server) applyLocked(req *request, current *corev1.ConfigMap) (*corev1.ConfigMap, int, error) {
 	if req.query.Get("fieldManager") == "" {
 		return nil, 0, apierrors.NewBadRequest("fieldManager is required for apply patch")
@@ -88,13 +75,13 @@ func (s *Server) applyLocked(req *request, current *corev1.ConfigMap) (*corev1.C
 		object.ResourceVersion = ""
 		stamp(object)
 	} else {
-		settleMeta(object, current)
+		preserveMeta(object, current)
 	}
 	object, err = s.storeLocked(req, object, current)
 	return object, code, err
 }
 
-// merged returns what becomes of current by a patch of its JSON.
+// merged returns current after a patch of its JSON.
 func merged(current *corev1.ConfigMap, patch []byte, kind types.PatchType) (*corev1.ConfigMap, error) {
 	before, err := json.Marshal(current)
 	if err != nil {
@@ -113,7 +100,7 @@ func merged(current *corev1.ConfigMap, patch []byte, kind types.PatchType) (*cor
 	return object, decodeInto(after, object)
 }
 
-// mergePatch is RFC 7386.
+// mergePatch applies a merge patch, RFC 7386.
 func mergePatch(document, patch []byte) ([]byte, error) {
 	var into, from map[string]any
 	if err := json.Unmarshal(document, &into); err != nil {

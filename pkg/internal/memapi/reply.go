@@ -12,10 +12,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Answers are always JSON. Clients that would rather have protobuf say so, and
-// take what the Content-Type names.
+// Answers are always JSON. Clients that prefer protobuf accept what the Content-Type
+// names.
 
-// typed returns the object with its kind, which is not kept with it.
+// typed returns the object with its kind, which the log does not store.
 func typed(object any) any {
 	switch o := object.(type) {
 	case *corev1.ConfigMap:
@@ -35,22 +35,17 @@ func typed(object any) any {
 func reply(w http.ResponseWriter, code int, object any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(typed(object)) // whoever no longer reads is gone
+	_ = json.NewEncoder(w).Encode(typed(object)) // an error means that the client has gone
 }
 
-func replyError(w http.ResponseWriter, err error) {
-	status := StatusOf(err)
+// ReplyError answers with the Status of an error.
+func ReplyError(w http.ResponseWriter, err error) {
+	status := apierrors.NewInternalError(err).Status()
+	if known, ok := errors.AsType[*apierrors.StatusError](err); ok {
+		status = known.Status()
+	}
 	if status.Details != nil && status.Details.RetryAfterSeconds > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(status.Details.RetryAfterSeconds)))
 	}
 	reply(w, int(status.Code), &status)
-}
-
-// StatusOf returns how a server tells a client of an error.
-func StatusOf(err error) metav1.Status {
-	var known apierrors.APIStatus
-	if errors.As(err, &known) {
-		return known.Status()
-	}
-	return apierrors.NewInternalError(err).Status()
 }

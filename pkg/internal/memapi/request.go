@@ -18,24 +18,23 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-// A request is what a client asks for, as the server's authorization would name
-// it.
+// A request is a parsed HTTP request.
 type request struct {
 	*http.Request
 	verb   string
-	key    types.NamespacedName // without a name for a collection that no selector narrows to one
+	key    types.NamespacedName // the name is empty for a collection, unless a selector names one object
 	query  url.Values
 	fields fields.Selector
 	labels labels.Selector
 	body   []byte
 }
 
-// maxRequestBytes is what a server reads of a request.
+// maxRequestBytes is how much a server reads of a request.
 // Source: apiserver/pkg/server/config.go, MaxRequestBodyBytes.
 const maxRequestBytes = 3 << 20
 
-// Verb returns how RBAC names what a request does, with a ConfigMap or with all
-// of a namespace, or "" if it is about something else.
+// Verb returns RBAC's verb for a request about a ConfigMap or all ConfigMaps of a
+// namespace, or "" for any other request.
 func Verb(r *http.Request) string {
 	namespace, name, ok := target(r.URL.Path)
 	if !ok || namespace == "" && name != "" {
@@ -73,35 +72,12 @@ func target(path string) (namespace, name string, ok bool) {
 	return namespace, name, kind == resource.Resource && !strings.Contains(name, "/")
 }
 
-// notServed is the answer to a request about something else than ConfigMaps. A real
-// server has more, so it says what there is here.
+// notServed returns the error for a request about anything else than ConfigMaps. It
+// says what this server has.
 func notServed(r *http.Request) error {
-	asked, name := resourceOf(r.URL.Path)
-	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, asked, name, "", 0, true)
-	err.ErrStatus.Message += ": only ConfigMaps and SelfSubjectAccessReviews are served here"
+	err := apierrors.NewGenericServerResponse(http.StatusNotFound, r.Method, schema.GroupResource{}, "", "", 0, true)
+	err.ErrStatus.Message += ": only ConfigMaps and SelfSubjectAccessReviews are served here, not " + r.URL.Path
 	return err
-}
-
-// resourceOf takes apart the path of anything, as far as it can:
-// /api/v1 or /apis/GROUP/VERSION, then [/namespaces/NAMESPACE]/RESOURCE[/NAME].
-func resourceOf(path string) (resource schema.GroupResource, name string) {
-	parts := strings.Split(strings.Trim(path, "/"), "/")
-	switch {
-	case parts[0] == "api" && len(parts) > 2:
-		parts = parts[2:]
-	case parts[0] == "apis" && len(parts) > 3:
-		resource.Group, parts = parts[1], parts[3:]
-	default:
-		return resource, ""
-	}
-	if parts[0] == "namespaces" && len(parts) > 2 {
-		parts = parts[2:]
-	}
-	if len(parts) > 1 {
-		name = parts[1]
-	}
-	resource.Resource = parts[0]
-	return resource, name
 }
 
 func isTrue(parameter string) bool { return parameter == "true" || parameter == "1" }
@@ -150,7 +126,7 @@ func readBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// matches reports whether a list or watch asks for the object.
+// matches reports whether a list or watch selects the object.
 func (req *request) matches(object *corev1.ConfigMap) bool {
 	return object != nil &&
 		(req.key.Namespace == "" || req.key.Namespace == object.Namespace) &&
@@ -159,10 +135,10 @@ func (req *request) matches(object *corev1.ConfigMap) bool {
 		req.labels.Matches(labels.Set(object.Labels))
 }
 
-// dryRun reports whether the request only asks what would be.
+// dryRun reports whether the request must not change anything.
 func (req *request) dryRun() bool { return req.query.Get("dryRun") == metav1.DryRunAll }
 
-// manager returns who changes fields, for the managed fields.
+// manager returns the name of the field manager.
 func (req *request) manager() string {
 	if manager := req.query.Get("fieldManager"); manager != "" {
 		return manager

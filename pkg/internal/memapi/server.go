@@ -1,5 +1,5 @@
 // Package memapi is an API server for ConfigMaps in memory, for tests without a
-// cluster. What a client can tell apart it does as a real one: resource
+// cluster. It behaves as a real one in all that a client can see: resource
 // versions, preconditions, validation, limits, managed fields, consistent lists,
 // watches that begin at a revision. Package mapstoretest says where it differs.
 package memapi
@@ -14,18 +14,12 @@ import (
 )
 
 // A Server is the API server. Its zero value is empty and ready to use.
-type Server struct {
-	// Lax makes the server take what a real one would refuse as invalid. Set it
-	// before the first request.
-	Lax bool
-
-	log log
-}
+type Server struct{ log log }
 
 var resource = corev1.Resource("configmaps")
 
-// ServeHTTP answers the requests that a client sends which reads, writes, lists
-// or watches ConfigMaps, or asks what it may do.
+// ServeHTTP answers requests that read, write, list or watch ConfigMaps, or ask
+// what the client may do.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" && r.Method == http.MethodPost {
 		s.review(w, r)
@@ -36,7 +30,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = controlOf(r.Context()).authorize(req)
 	}
 	if err != nil {
-		replyError(w, err)
+		ReplyError(w, err)
 		return
 	}
 	switch req.verb {
@@ -47,7 +41,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		object, code, err := s.do(req)
 		if err != nil {
-			replyError(w, err)
+			ReplyError(w, err)
 			return
 		}
 		reply(w, code, object)
@@ -82,8 +76,8 @@ func (s *Server) do(req *request) (answer any, code int, err error) {
 	return answer, http.StatusOK, err
 }
 
-// list answers with all objects that match, at one revision. It has no pages: it
-// is a server's right to send more than a client has asked for.
+// list answers with all objects that match, at one revision. It has no pages: a server
+// may send more than the client has asked for.
 func (s *Server) list(w http.ResponseWriter, req *request) {
 	s.log.mu.Lock()
 	err := s.log.notYetLocked(req.query.Get("resourceVersion"))
@@ -96,22 +90,21 @@ func (s *Server) list(w http.ResponseWriter, req *request) {
 	}
 	s.log.mu.Unlock()
 	if err != nil {
-		replyError(w, err)
+		ReplyError(w, err)
 		return
 	}
 	reply(w, http.StatusOK, list)
 }
 
-// review answers what the caller may do.
+// review answers a SelfSubjectAccessReview.
 func (s *Server) review(w http.ResponseWriter, r *http.Request) {
-	body, err := readBody(r)
-	if err != nil {
-		replyError(w, err)
-		return
-	}
 	review := &authorizationv1.SelfSubjectAccessReview{}
-	if err := decodeInto(body, review); err != nil {
-		replyError(w, err)
+	body, err := readBody(r)
+	if err == nil {
+		err = decodeInto(body, review)
+	}
+	if err != nil {
+		ReplyError(w, err)
 		return
 	}
 	asked := review.Spec.ResourceAttributes
@@ -120,10 +113,10 @@ func (s *Server) review(w http.ResponseWriter, r *http.Request) {
 }
 
 // Rewind makes the server forget everything after revision, as a restore from a
-// backup does. Open watches stay open and silent; end their connections. It
-// reports whether there is such a revision to go back to.
+// backup does, and reports whether it has such a revision. Open watches stay open
+// and bring nothing more: the caller must break their connections.
 func (s *Server) Rewind(revision string) bool { return s.log.rewind(revision) }
 
-// Compact makes the server forget how it came to the current state: a watch that
-// begins earlier meets 410 Gone.
+// Compact makes the server forget its history: a watch that begins at an earlier
+// revision gets 410 Gone.
 func (s *Server) Compact() { s.log.compact() }

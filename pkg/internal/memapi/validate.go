@@ -14,17 +14,14 @@ const (
 	// Source: ValidateConfigMap in kubernetes/pkg/apis/core/validation.
 	maxValueBytes = 1 << 20
 
-	// maxStoredBytes is etcd's default limit for one request, --max-request-bytes,
-	// and storeOverhead what a request has besides the object.
+	// maxStoredBytes is etcd's default limit for one request, --max-request-bytes, and
+	// storeOverhead is what a request contains besides the object.
 	maxStoredBytes = 3 << 19
 	storeOverhead  = 1 << 8
 )
 
-// validate returns what a server says to an object that it would not store.
-func (s *Server) validate(object, before *corev1.ConfigMap) error {
-	if s.Lax {
-		return nil
-	}
+// validate returns an Invalid error for an object that a server would not store.
+func validate(object, before *corev1.ConfigMap) error {
 	errs := apivalidation.ValidateObjectMeta(&object.ObjectMeta, true, apivalidation.NameIsDNSSubdomain, field.NewPath("metadata"))
 	if before != nil {
 		errs = append(errs, apivalidation.ValidateObjectMetaUpdate(&object.ObjectMeta, &before.ObjectMeta, field.NewPath("metadata"))...)
@@ -81,7 +78,7 @@ func validateImmutable(object, before *corev1.ConfigMap) field.ErrorList {
 	return errs
 }
 
-// tooLarge reports whether etcd would refuse the object for its size.
+// tooLarge reports whether the object is too large for etcd.
 func tooLarge(object *corev1.ConfigMap) bool {
 	return object.Size()+storeOverhead > maxStoredBytes
 }

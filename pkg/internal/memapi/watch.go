@@ -19,9 +19,9 @@ const (
 	watchTimeout = 30 * time.Minute
 )
 
-// watch sends what happened after the revision that the client names, and then
-// what happens, until the client goes away or the time is up. Without a revision
-// it begins with what there is. A revision that is yet to come is waited for.
+// watch sends the commits after the revision that the client names, and goes on with
+// new ones until the client goes away or the time is up. Without a revision it begins
+// with the current objects. It waits for a future revision.
 func (s *Server) watch(w http.ResponseWriter, req *request) {
 	from, current := 0, false
 	switch revision := req.query.Get("resourceVersion"); {
@@ -30,7 +30,7 @@ func (s *Server) watch(w http.ResponseWriter, req *request) {
 	default:
 		var err error
 		if from, err = parseRevision(revision); err != nil {
-			replyError(w, err)
+			ReplyError(w, err)
 			return
 		}
 	}
@@ -44,7 +44,7 @@ func (s *Server) watch(w http.ResponseWriter, req *request) {
 	s.follow(out, req, from)
 }
 
-// sendCurrent sends what there is, and returns at which revision.
+// sendCurrent sends the current objects, and returns their revision.
 func (s *Server) sendCurrent(out *stream, req *request) int {
 	s.log.mu.Lock()
 	objects, revision := s.log.matchingLocked(req), s.log.revision
@@ -113,8 +113,8 @@ func (out *stream) send(kind apiwatch.EventType, object any) {
 	}
 }
 
-// sendEvent sends a commit as a client sees it that looks at what it selects
-// only: an object that comes to match is new to it, one that no longer does is gone.
+// sendEvent sends a commit as the client's selector sees it: an object that begins to
+// match is added, and one that no longer matches is deleted.
 func (out *stream) sendEvent(req *request, e event) {
 	before, after := req.matches(e.before), e.kind != apiwatch.Deleted && req.matches(e.object)
 	switch {

@@ -40,7 +40,7 @@ func (s *Server) createLocked(req *request) (*corev1.ConfigMap, error) {
 	return s.storeLocked(req, object, nil)
 }
 
-// stamp gives a new object what tells it from others of its name.
+// stamp gives a new object its UID and its time of creation.
 func stamp(object *corev1.ConfigMap) {
 	object.UID = uuid.NewUUID()
 	object.CreationTimestamp = now()
@@ -48,10 +48,10 @@ func stamp(object *corev1.ConfigMap) {
 	object.Generation = 0
 }
 
-// now is the time as objects have it, in whole seconds.
+// now returns the time in whole seconds, as objects have it.
 func now() metav1.Time { return new(metav1.Now()).Rfc3339Copy() }
 
-// adopt gives the object the place that the request's path names.
+// adopt checks that the object has the name and namespace of the request's path.
 func adopt(object *corev1.ConfigMap, key types.NamespacedName) error {
 	if object.Namespace != "" && object.Namespace != key.Namespace {
 		return apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request")
@@ -68,20 +68,27 @@ func (s *Server) updateLocked(req *request, current *corev1.ConfigMap) (*corev1.
 	if err != nil {
 		return nil, err
 	}
+	return s.replaceLocked(req, object, current)
+}
+
+// replaceLocked stores object in place of current, if current is what the client has
+// seen.
+func (s *Server) replaceLocked(req *request, object, current *corev1.ConfigMap) (*corev1.ConfigMap, error) {
 	if err := adopt(object, req.key); err != nil {
 		return nil, err
 	}
 	if err := precondition(object, current); err != nil {
 		return nil, err
 	}
-	settleMeta(object, current)
-	if object, err = track(current, object, req.manager()); err != nil {
+	preserveMeta(object, current)
+	object, err := track(current, object, req.manager())
+	if err != nil {
 		return nil, err
 	}
 	return s.storeLocked(req, object, current)
 }
 
-// precondition compares what the client has seen with what there is.
+// precondition returns a conflict if the client has not seen the current version.
 func precondition(seen, current *corev1.ConfigMap) error {
 	if seen.UID != "" && seen.UID != current.UID {
 		return apierrors.NewConflict(resource, current.Name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", seen.UID, current.UID)) //nolint:staticcheck // as a server says it
@@ -92,17 +99,17 @@ func precondition(seen, current *corev1.ConfigMap) error {
 	return nil
 }
 
-// settleMeta keeps what an update cannot change.
-func settleMeta(object, current *corev1.ConfigMap) {
+// preserveMeta keeps the metadata that an update cannot change.
+func preserveMeta(object, current *corev1.ConfigMap) {
 	object.UID, object.ResourceVersion = current.UID, current.ResourceVersion
 	object.CreationTimestamp, object.Generation = current.CreationTimestamp, current.Generation
 	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = current.DeletionTimestamp, current.DeletionGracePeriodSeconds
 }
 
 // storeLocked validates and commits object on top of before, nil for a new one.
-// One that changes nothing stays at its version, and nobody is told.
+// An object that changes nothing keeps its version and is no event.
 func (s *Server) storeLocked(req *request, object, before *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-	if err := s.validate(object, before); err != nil {
+	if err := validate(object, before); err != nil {
 		return nil, err
 	}
 	if tooLarge(object) {

@@ -2,11 +2,11 @@ package watch
 
 import "testing"
 
-// A callback that waits for a goroutine of the crew when another one closes all
-// does not run any more.
+// A callback that waits for a worker when another callback closes all does not run
+// any more.
 func TestWhatIsQueuedWhenACallbackClosesDoesNotRun(t *testing.T) {
 	v, other := NewVar(0), NewVar(0)
-	other.crew.spare = true // its worker is on its way, and late
+	other.workers.starting = true // and late
 	other.Subscribe(func(int, int) { t.Error("it runs after the end") })
 	other.Store(1)
 	closed := make(chan struct{})
@@ -16,5 +16,5 @@ func TestWhatIsQueuedWhenACallbackClosesDoesNotRun(t *testing.T) {
 	})
 	v.Store(1)
 	<-closed
-	other.crew.work()
+	other.workers.work()
 }

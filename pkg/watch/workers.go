@@ -1,0 +1,69 @@
+package watch
+
+import (
+	"bytes"
+	"runtime"
+	"strconv"
+	"sync"
+)
+
+// A workerPool is the goroutines that run the callbacks of a [Var]. It has as many
+// as there are callbacks that block, and a few more while there is work; none when
+// there is none. One goroutine for each delivery would be simpler, but ten thousand
+// at once cost several times as much as the deliveries.
+type workerPool struct {
+	mu       sync.Mutex // protects all below
+	queue    []*Subscription
+	starting bool // a worker has been started and has taken nothing yet
+}
+
+// schedule has a worker run s, soon.
+func (p *workerPool) schedule(s *Subscription) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.queue = append(p.queue, s)
+	p.startLocked()
+}
+
+// startLocked makes sure that a worker is starting. So a worker that takes a
+// subscription may block in its callback, or never return: the queue does not wait
+// for it.
+func (p *workerPool) startLocked() {
+	if !p.starting {
+		p.starting = true
+		go p.work()
+	}
+}
+
+func (p *workerPool) work() {
+	id := goroutineID()
+	p.mu.Lock()
+	p.starting = false
+	for len(p.queue) > 0 {
+		s := p.queue[0]
+		p.queue[0] = nil
+		if p.queue = p.queue[1:]; len(p.queue) > 0 {
+			p.startLocked()
+		} else {
+			p.queue = nil
+		}
+		p.mu.Unlock()
+		s.run(id)
+		p.mu.Lock()
+	}
+	p.mu.Unlock()
+}
+
+// goroutineID reads the number of the calling goroutine off its stack trace, as
+// net/http does. Nothing else tells a callback from another caller of Stop, and
+// only one of the two may wait for the callback's end.
+func goroutineID() uint64 {
+	var buf [32]byte
+	trace := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))
+	digits, _, _ := bytes.Cut(trace, []byte(" "))
+	id, err := strconv.ParseUint(string(digits), 10, 64)
+	if err != nil {
+		panic("watch: unexpected stack trace: " + string(trace))
+	}
+	return id
+}
