@@ -321,7 +321,7 @@ func TestWhoLeavesAtItsTurnGivesItBack(t *testing.T) {
 }
 
 // In flight is what SetInFlight and ClearInFlight say.
-func TestInFlightIsBetweenDepartAndLand(t *testing.T) {
+func TestInFlightIsWhatTheDriverSays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New[*tally, int]()
 		outcomes := make(chan Outcome[int], 2)
