@@ -36,7 +36,7 @@ func serve(t *testing.T, page http.Handler, change ...func(*host)) *host {
 	}
 	go h.Serve(h) //nolint:errcheck // until Close
 	t.Cleanup(func() {
-		h.Server.Close()
+		_ = h.Server.Close()
 		h.transport.CloseIdleConnections()
 	})
 	return h
