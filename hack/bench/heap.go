@@ -4,10 +4,6 @@ import (
 	"context"
 	"runtime"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/client-go/informers"
-
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 )
@@ -29,84 +25,59 @@ const (
 )
 
 // heap measures what a copy of a large map takes.
-func (b *bench) heap(ctx context.Context) (report.Section, error) {
+func (b *bench) heap(ctx context.Context) (*report.Section, error) {
 	if err := b.Create(ctx, "heap", heapKeys, heapBytes); err != nil {
-		return report.Section{}, err
+		return nil, err
 	}
 	client, err := b.Client()
 	if err != nil {
-		return report.Section{}, err
+		return nil, err
 	}
 	defer client.Close()
-	data := float64(heapKeys * (len(rig.Key(0)) + heapBytes))
-	store, err := b.heapOf(func() (func(), error) {
+	store, err := heapOf(func() (func(), error) {
 		s, err := b.Store(ctx, client, "heap")
 		return func() { s.Close() }, err
 	})
 	if err != nil {
-		return report.Section{}, err
+		return nil, err
 	}
-	informer, err := b.heapOf(func() (func(), error) { return b.informer(ctx, client, "heap") })
+	informer, err := heapOf(func() (func(), error) {
+		_, stop, err := b.informer(ctx, client, "heap")
+		return stop, err
+	})
 	if err != nil {
-		return report.Section{}, err
+		return nil, err
 	}
+	data := float64(heapKeys * (len(rig.Key(0)) + heapBytes))
 	row := func(name string, bytes float64) []string {
 		return []string{name, report.Bytes(bytes), report.Times(bytes / data)}
 	}
-	return report.Section{
-		Title: "Memory",
-		Text: `What each of several stores adds to the heap in use, all with one client and a map of
-1000 keys with values of 1000 bytes; the data are keys and values. Go's allocator
-rounds a value of 1000 bytes up to 1024.`,
+	return &report.Section{
 		Targets: []report.Target{{
 			What: "heap of a store, 1 MB map", Against: "the data, " + report.Bytes(data),
 			Measured: report.Bytes(store), Ratio: report.Times(store / data),
 			Goal: "<= 1.25x", Met: store/data <= 1.25,
 		}},
-		Tables: []report.Table{{
+		Table: report.Table{
 			Header: []string{"", "heap", "to the data"},
 			Rows:   [][]string{row("mapstore", store), row("client-go informer", informer)},
-		}},
+		},
 	}, nil
 }
 
 // heapOf returns what each of a few things adds to the heap that open makes.
-func (b *bench) heapOf(open func() (stop func(), err error)) (float64, error) {
-	// The first one may fill caches that all share.
-	stop, err := open()
-	if err != nil {
-		return 0, err
-	}
-	defer stop()
-	before := live()
+func heapOf(open func() (stop func(), err error)) (float64, error) {
 	const n = 8
-	for range n {
+	var before float64
+	for i := range n + 1 {
 		stop, err := open()
 		if err != nil {
 			return 0, err
 		}
 		defer stop()
+		if i == 0 { // the first one may fill caches that all share
+			before = live()
+		}
 	}
 	return (live() - before) / n, nil
-}
-
-// informer starts a client-go informer for one map.
-func (b *bench) informer(ctx context.Context, client *rig.Client, name string) (stop func(), err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	factory := informers.NewSharedInformerFactoryWithOptions(client, 0,
-		informers.WithNamespace(b.Namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, name).String()
-		}))
-	factory.Core().V1().ConfigMaps().Informer()
-	factory.StartWithContext(ctx)
-	stop = func() {
-		cancel()
-		factory.Shutdown()
-	}
-	if err := factory.WaitForCacheSyncWithContext(ctx).AsError(); err != nil {
-		stop()
-		return nil, err
-	}
-	return stop, nil
 }
