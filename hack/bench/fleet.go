@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
@@ -110,28 +107,25 @@ func steepest(fleets []*fleet) (worst float64, where string) {
 func (b *bench) sail(ctx context.Context, client *rig.Client, putter *rig.Putter, size int) (*fleet, error) {
 	b.say("    %d stores", size)
 	f := &fleet{size: size}
-	var stores []*mapstore.Store
-	closeAll := func() {
-		for _, store := range stores {
-			store.Close()
-		}
-		stores = nil // nor in the heap any more
+	stores := make([]*mapstore.Store, size)
+	open := func(i int) (_ func(), err error) {
+		stores[i], err = b.Store(ctx, client, fleetMap)
+		return func() {
+			stores[i].Close()
+			stores[i] = nil // nor in the heap any more
+		}, err
+	}
+	var err error
+	if f.heap, err = heapOf(pick(b, max(min(15, 60/size), 1), 1), size, open); err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	closeAll, err := openAll(size, open)
+	if err != nil {
+		return nil, err
 	}
 	defer closeAll()
-	// Connections and streams that were told to end do so later, now and then with some 50 kB
-	// that are then missed. To one or three stores that is much, so they are opened many times.
-	var heaps []float64
-	for range pick(b, max(min(15, 60/size), 1), 1) {
-		closeAll()
-		before, start := live(), time.Now()
-		var err error
-		if stores, err = b.open(ctx, client, size); err != nil {
-			return nil, err
-		}
-		f.opening = time.Since(start)
-		heaps = append(heaps, (live()-before)/float64(size))
-	}
-	f.heap = stats.Median(heaps)
+	f.opening = time.Since(start)
 
 	seen := make(sightings, 2*size)
 	for _, store := range stores {
@@ -158,19 +152,4 @@ func (b *bench) sail(ctx context.Context, client *rig.Client, putter *rig.Putter
 		f.all = append(f.all, last)
 	}
 	return f, nil
-}
-
-// open returns those stores that could be opened, and an error if not all could.
-func (b *bench) open(ctx context.Context, client *rig.Client, size int) ([]*mapstore.Store, error) {
-	stores := make([]*mapstore.Store, size)
-	var group errgroup.Group
-	group.SetLimit(32) // a thousand handshakes at once are another measurement
-	for i := range stores {
-		group.Go(func() (err error) {
-			stores[i], err = b.Store(ctx, client, fleetMap)
-			return err
-		})
-	}
-	err := group.Wait()
-	return slices.DeleteFunc(stores, func(s *mapstore.Store) bool { return s == nil }), err
 }

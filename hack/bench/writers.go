@@ -13,7 +13,8 @@ import (
 // writers lets many goroutines of one process write one map.
 func (b *bench) writers(ctx context.Context) (*report.Section, error) {
 	var plans []load.Plan
-	for _, writers := range pick(b, []int{1, 4, 16, 64, 256}, []int{1, 64}) {
+	many := pick(b, 64, 8)
+	for _, writers := range pick(b, []int{1, 4, 16, many, 256}, []int{1, many}) {
 		for _, strategy := range []*load.Strategy{load.Mapstore, load.RetryOnConflict, load.PUT} {
 			plans = append(plans, load.Plan{Strategy: strategy, Stores: 1, Writers: writers, For: pick(b, time.Second, 200*time.Millisecond)})
 		}
@@ -23,11 +24,11 @@ func (b *bench) writers(ctx context.Context) (*report.Section, error) {
 	if err != nil {
 		return nil, err
 	}
-	own, peer, limit := find(trials, load.Mapstore, 1, 64), find(trials, load.RetryOnConflict, 1, 64), find(trials, load.Shared, 1, 64)
+	own, peer, limit := find(trials, load.Mapstore, 1, many), find(trials, load.RetryOnConflict, 1, many), find(trials, load.Shared, 1, many)
 	_, failed := own.outcomes()
 	return &report.Section{
 		Targets: []report.Target{{
-			What:    "64 writers, one store",
+			What:    fmt.Sprintf("%d writers, one store", many),
 			Against: bareRate(trials),
 			Measured: fmt.Sprintf("%s/s, %d failed (shared by all: %s/s, %s; RetryOnConflict: %s/s, %s succeed)", report.Count(own.perSecond()), failed,
 				report.Count(limit.perSecond()), report.Times(limit.toBare()), report.Count(peer.perSecond()), report.Percent(1-peer.failedShare())),
