@@ -23,7 +23,8 @@ type bench struct {
 	say   func(format string, args ...any) // writes a line of progress
 }
 
-// A step measures one theme.
+// A step measures one theme. Where its table and charts stand, and what they say, is in
+// performance.md.tmpl.
 type step struct {
 	name string
 	run  func(*bench, context.Context) (*report.Section, error)

@@ -38,7 +38,7 @@ func (b *bench) heap(ctx context.Context) (*report.Section, error) {
 	}
 	defer client.Close()
 	const stores = 8
-	rounds := pick(b, 9, 3)
+	rounds := pick(b, 9, 1)
 	store, err := heapOf(rounds, stores, func(int) (func(), error) {
 		s, err := b.Store(ctx, client, "heap")
 		return func() { s.Close() }, err

@@ -16,7 +16,7 @@ func Measure(ctx context.Context, r *rig.Rig, quick bool, say func(format string
 	result := &Result{Quick: quick, Maps: maps([]int{0, 1, 10, 30, 100, 300, 1000}, []int{0, 30, 300})}
 	window, most := time.Second, 100
 	if quick {
-		result.Maps = maps([]int{0, 1, 2, 4, 8}, []int{0, 4})
+		result.Maps = maps([]int{0, 1, 4}, []int{0, 4})
 		window, most = 50*time.Millisecond, 3
 	}
 	for i := range result.Maps {
