@@ -2,10 +2,16 @@ package main
 
 import (
 	"context"
+	_ "embed"
+	"flag"
 	"fmt"
-	"io"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 )
@@ -14,14 +20,14 @@ import (
 type bench struct {
 	*rig.Rig
 	quick bool
-	out   io.Writer // where progress goes
-	began time.Time
+	say   func(format string, args ...any) // writes a line of progress
 }
 
-// A step measures one theme.
+// A step measures one theme. Where its table and charts stand, and what they say, is in
+// performance.md.tmpl.
 type step struct {
 	name string
-	run  func(*bench, context.Context) (report.Section, error)
+	run  func(*bench, context.Context) (*report.Section, error)
 }
 
 var steps = []step{
@@ -30,26 +36,73 @@ var steps = []step{
 	{"writers", (*bench).writers},
 	{"contention", (*bench).contention},
 	{"propagation", (*bench).propagation},
-	{"event", (*bench).event},
 	{"keys", (*bench).keys},
 	{"heap", (*bench).heap},
 	{"subscriptions", (*bench).subscriptions},
 	{"fleet", (*bench).fleet},
-	{"sync", (*bench).firstSync},
 }
 
-func stepNames() []string {
-	names := make([]string, len(steps))
-	for i, s := range steps {
-		names[i] = s.name
+func stepNames() string {
+	var names []string
+	for _, s := range steps {
+		names = append(names, s.name)
 	}
-	return names
+	return strings.Join(names, ",")
 }
 
-// say writes a line of progress.
-func (b *bench) say(format string, args ...any) {
-	since := time.Since(b.began)
-	fmt.Fprintf(b.out, "[%d:%02d] %s\n", int(since.Minutes()), int(since.Seconds())%60, fmt.Sprintf(format, args...))
+// choose returns the steps that only names, with commas: all when it names none.
+func choose(only string) ([]step, error) {
+	if only == "" {
+		return steps, nil
+	}
+	var chosen []step
+	for name := range strings.SplitSeq(only, ",") {
+		i := slices.IndexFunc(steps, func(s step) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("there is no step %q, but %s", name, stepNames())
+		}
+		chosen = append(chosen, steps[i])
+	}
+	return chosen, nil
+}
+
+// figures are those of the page. Its template has the steps' names.
+type figures struct {
+	Machine []string // what it ran on, a line each
+	Quick   bool     // too short a run to mean much
+	steps   map[string]*report.Section
+	targets []report.Target
+}
+
+// Targets are those of all steps.
+func (f *figures) Targets() report.Table { return report.Targets(f.targets) }
+
+// Table is that of one step.
+func (f *figures) Table(step string) report.Table { return f.steps[step].Table }
+
+//go:embed performance.md.tmpl
+var prose string
+
+// run runs steps, and returns what they measured and the page of it. The page is whole if
+// all steps are.
+func (b *bench) run(ctx context.Context, chosen []step) (*figures, *report.Page, error) {
+	f := &figures{Quick: b.quick, steps: make(map[string]*report.Section)}
+	page := &report.Page{Name: "performance.md", Template: prose, Figures: f, Charts: make(map[string]chart.Picture)}
+	var err error
+	if f.Machine, err = machine(ctx, b.Plane); err != nil {
+		return nil, nil, err
+	}
+	for i, s := range chosen {
+		b.say("%d of %d: %s", i+1, len(chosen), s.name)
+		section, err := s.run(b, ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", s.name, err)
+		}
+		f.steps[s.name] = section
+		f.targets = append(f.targets, section.Targets...)
+		maps.Copy(page.Charts, section.Charts)
+	}
+	return f, page, nil
 }
 
 // pick returns full, or quick in a quick run.
@@ -58,4 +111,18 @@ func pick[T any](b *bench, full, quick T) T {
 		return quick
 	}
 	return full
+}
+
+// benchmark runs a Go benchmark for about so long.
+func benchmark(lasts time.Duration, fn func(*testing.B)) testing.BenchmarkResult {
+	_ = flag.Set("test.benchtime", lasts.String()) // a valid value of a flag that exists
+	return testing.Benchmark(fn)
+}
+
+// clock appends how long fn takes.
+func clock(took *[]time.Duration, fn func() error) error {
+	start := time.Now()
+	err := fn()
+	*took = append(*took, time.Since(start))
+	return err
 }

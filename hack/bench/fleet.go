@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
@@ -21,28 +19,38 @@ type fleet struct {
 	size    int
 	opening time.Duration
 	heap    float64         // each
-	reached []time.Duration // from the PUT's answer to a callback, of all stores and changes
+	reached []time.Duration // from sending the PUT to a callback, of all stores and changes
 	all     []time.Duration // to the last callback of a change
 }
 
 // fleet measures what many stores cost.
-func (b *bench) fleet(ctx context.Context) (report.Section, error) {
+func (b *bench) fleet(ctx context.Context) (*report.Section, error) {
 	if err := b.Create(ctx, fleetMap, readKeys, valueSize); err != nil {
-		return report.Section{}, err
+		return nil, err
 	}
+	process, err := b.Process(ctx, fleetMap) // has made what all share
+	if err != nil {
+		return nil, err
+	}
+	defer process.Close()
+	putter, err := b.Putter(ctx, fleetMap)
+	if err != nil {
+		return nil, err
+	}
+	defer putter.Close()
 	var fleets []*fleet
 	t := report.Table{Header: []string{"stores", "all are open after", "heap each", "a change reaches one, p50", "p99", "reaches all, p50"}}
 	typical, late := chart.Series{Name: "all stores"}, chart.Series{Name: "one store"}
 	for _, size := range pick(b, []int{1, 3, 10, 30, 100, 300, 1000}, []int{1, 30}) {
-		f, err := b.sail(ctx, size)
+		f, err := b.sail(ctx, process.Client, putter, size)
 		if err != nil {
-			return report.Section{}, err
+			return nil, err
 		}
 		fleets = append(fleets, f)
-		t.Rows = append(t.Rows, []string{
+		t.Add(
 			report.Count(size), report.Duration(f.opening), report.Bytes(f.heap),
 			report.Duration(stats.Median(f.reached)), report.Duration(stats.Percentile(f.reached, 99)), report.Duration(stats.Median(f.all)),
-		})
+		)
 		point := func(d time.Duration) chart.Point {
 			return chart.Point{X: float64(size), Y: max(d, 10*time.Microsecond).Seconds() * 1000}
 		}
@@ -51,13 +59,7 @@ func (b *bench) fleet(ctx context.Context) (report.Section, error) {
 	}
 	last := fleets[len(fleets)-1]
 	step, where := steepest(fleets)
-	return report.Section{
-		Title: "Many stores in one process",
-		Text: `All stores share one client and follow the same map of 100 keys. The time runs from the
-moment in which a change by a bare PUT was sent. The server sends the change to each
-store, so the time until all know grows with their number; a step would show as a
-growth that is steeper than that of the number, of the heap or of the time in the least
-disturbed tenth of the changes.`,
+	return &report.Section{
 		Targets: []report.Target{
 			{
 				What: report.Count(last.size) + " stores in one process", Against: "-",
@@ -71,11 +73,11 @@ disturbed tenth of the changes.`,
 				Goal: "time until all know, and heap of all: <= 1.5x as steep", Met: step <= 1.5,
 			},
 		},
-		Tables: []report.Table{t},
-		Charts: []report.Chart{{File: "fleet.svg", Alt: "Milliseconds until a change has reached many stores of one process", Picture: chart.Lines{
-			Title: "From sending a change until stores know it", X: "stores of one process, with one client", Y: "p50, ms", LogX: true, LogY: true,
-			LegendTop: true, LegendLeft: true, Series: []chart.Series{typical, late},
-		}}},
+		Table: t,
+		Charts: map[string]chart.Picture{"fleet.svg": chart.Lines{
+			Title: "From sending a change until stores know it", X: "stores of one process, with one client", Y: "p50, ms", LogY: true,
+			LegendLeft: true, Series: []chart.Series{typical, late},
+		}},
 	}, nil
 }
 
@@ -102,57 +104,34 @@ func steepest(fleets []*fleet) (worst float64, where string) {
 }
 
 // sail opens a fleet of one size, and changes the map.
-func (b *bench) sail(ctx context.Context, size int) (*fleet, error) {
+func (b *bench) sail(ctx context.Context, client *rig.Client, putter *rig.Putter, size int) (*fleet, error) {
 	b.say("    %d stores", size)
-	client, err := b.Client()
-	if err != nil {
-		return nil, err
-	}
-	defer client.Close()
-	first, err := b.Store(ctx, client, fleetMap) // has what all share made
-	if err != nil {
-		return nil, err
-	}
-	defer first.Close()
-	writer, err := b.Client()
-	if err != nil {
-		return nil, err
-	}
-	defer writer.Close()
-	putter, err := b.Putter(ctx, writer, fleetMap)
-	if err != nil {
-		return nil, err
-	}
-
 	f := &fleet{size: size}
-	before, start := live(), time.Now()
 	stores := make([]*mapstore.Store, size)
-	defer func() {
-		for _, store := range stores {
-			if store != nil {
-				store.Close()
-			}
-		}
-	}()
-	var group errgroup.Group
-	group.SetLimit(32) // a thousand handshakes at once are another measurement
-	for i := range stores {
-		group.Go(func() (err error) {
-			stores[i], err = b.Store(ctx, client, fleetMap)
-			return err
-		})
+	open := func(i int) (_ func(), err error) {
+		stores[i], err = b.Store(ctx, client, fleetMap)
+		return func() {
+			stores[i].Close()
+			stores[i] = nil // nor in the heap any more
+		}, err
 	}
-	if err := group.Wait(); err != nil {
+	var err error
+	if f.heap, err = heapOf(pick(b, max(min(15, 60/size), 1), 1), size, open); err != nil {
 		return nil, err
 	}
-	f.opening = time.Since(start)
-	f.heap = (live() - before) / float64(size)
-
-	calls := make(chan sighting, 2*size)
-	for _, store := range stores {
-		store.OnChange(func(change mapstore.Change) { calls <- sighting{change.New.Revision(), time.Now()} })
+	start := time.Now()
+	closeAll, err := openAll(size, open)
+	if err != nil {
+		return nil, err
 	}
-	if err := f.hear(ctx, calls, putter.Revision(), nil); err != nil { // each hears of the present state
+	defer closeAll()
+	f.opening = time.Since(start)
+
+	seen := make(sightings, 2*size)
+	for _, store := range stores {
+		store.OnChange(seen.noteChange)
+	}
+	if _, err := seen.await(ctx, putter.Revision(), size); err != nil { // each hears of the present state
 		return nil, err
 	}
 	for i := range pick(b, min(100, 10+2000/size), 5) {
@@ -160,37 +139,17 @@ func (b *bench) sail(ctx context.Context, size int) (*fleet, error) {
 		if err := putter.Set(ctx, rig.Key(i%readKeys), rig.Value(1_000_000+1000*size+i, valueSize)); err != nil {
 			return nil, err
 		}
-		if err := f.hear(ctx, calls, putter.Revision(), &sent); err != nil {
+		times, err := seen.await(ctx, putter.Revision(), size)
+		if err != nil {
 			return nil, err
 		}
-	}
-	return f, nil
-}
-
-// hear waits until all stores know a revision, and notes when if it is told
-// since when.
-func (f *fleet) hear(ctx context.Context, calls <-chan sighting, revision string, since *time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
-	var last time.Duration
-	for heard := 0; heard < f.size; {
-		select {
-		case call := <-calls:
-			if call.revision != revision {
-				continue
-			}
-			heard++
-			if since != nil {
-				took := call.at.Sub(*since)
-				last = max(last, took)
-				f.reached = append(f.reached, took)
-			}
-		case <-ctx.Done():
-			return fmt.Errorf("%d of %d stores have not heard of a change: %w", f.size-heard, f.size, ctx.Err())
+		var last time.Duration
+		for _, at := range times {
+			took := at.Sub(sent)
+			last = max(last, took)
+			f.reached = append(f.reached, took)
 		}
-	}
-	if since != nil {
 		f.all = append(f.all, last)
 	}
-	return nil
+	return f, nil
 }

@@ -7,16 +7,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
-
-// An observer follows one map and notes when it learns of each version.
-type observer struct {
-	seen chan sighting
-	stop func()
-}
 
 // A sighting is that a version was seen.
 type sighting struct {
@@ -24,49 +17,54 @@ type sighting struct {
 	at       time.Time
 }
 
-// await returns when the observer saw the revision. Those before are dropped.
-func (o *observer) await(ctx context.Context, revision string) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+// Sightings come from callbacks and watches. There must be room for all that
+// somebody is behind, so that noting one blocks nobody.
+type sightings chan sighting
+
+func (s sightings) note(revision string) { s <- sighting{revision, time.Now()} }
+
+// noteChange is a callback.
+func (s sightings) noteChange(change mapstore.Change) { s.note(change.New.Revision()) }
+
+// await returns when a revision was seen, so many times. Others are dropped.
+func (s sightings) await(ctx context.Context, revision string, times int) ([]time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	for {
+	var seen []time.Time
+	for len(seen) < times {
 		select {
-		case s := <-o.seen:
-			if s.revision == revision {
-				return s.at, nil
+		case next := <-s:
+			if next.revision == revision {
+				seen = append(seen, next.at)
 			}
 		case <-ctx.Done():
-			return time.Time{}, fmt.Errorf("waiting for revision %s: %w", revision, ctx.Err())
+			return nil, fmt.Errorf("%d of %d have not seen revision %s: %w", times-len(seen), times, revision, ctx.Err())
 		}
 	}
+	return seen, nil
 }
 
-// many is more versions than any observer is ever behind, so that noting one
-// blocks nobody.
-const many = 1000
+// An observer follows one map, with a client of its own.
+type observer struct {
+	sightings
+	stop func()
+}
 
-// byCallback follows a map by the callback of a store with a client of its own.
+const many = 1000 // more versions than an observer is ever behind
+
+// byCallback follows a map by the callback of a store.
 func (b *bench) byCallback(ctx context.Context, name string) (*observer, error) {
-	client, err := b.Client()
+	process, err := b.Process(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	store, err := b.Store(ctx, client, name)
-	if err != nil {
-		client.Close()
-		return nil, err
-	}
-	o := &observer{seen: make(chan sighting, many), stop: func() {
-		store.Close()
-		client.Close()
-	}}
-	store.OnChange(func(change mapstore.Change) {
-		o.seen <- sighting{change.New.Revision(), time.Now()}
-	})
-	_, err = o.await(ctx, store.Snapshot().Revision())
-	return o, err
+	seen := make(sightings, many)
+	process.Store.OnChange(seen.noteChange)
+	_, err = seen.await(ctx, process.Store.Snapshot().Revision(), 1)
+	return &observer{seen, process.Close}, err
 }
 
-// byWatch follows a map by client-go's watch, with a client of its own.
+// byWatch follows a map by client-go's watch.
 func (b *bench) byWatch(ctx context.Context, name string) (*observer, error) {
 	client, err := b.Client()
 	if err != nil {
@@ -77,26 +75,22 @@ func (b *bench) byWatch(ctx context.Context, name string) (*observer, error) {
 	if err != nil {
 		return nil, err
 	}
-	watch, err := maps.Watch(ctx, metav1.ListOptions{
-		FieldSelector:   fields.OneTermEqualSelector(metav1.ObjectNameField, name).String(),
-		ResourceVersion: object.ResourceVersion,
-	})
+	watch, err := maps.Watch(ctx, metav1.ListOptions{FieldSelector: named(name).String(), ResourceVersion: object.ResourceVersion})
 	if err != nil {
 		return nil, err
 	}
-	ended := make(chan struct{})
-	o := &observer{seen: make(chan sighting, many), stop: func() {
-		watch.Stop()
-		<-ended
-		client.Close()
-	}}
+	seen, ended := make(sightings, many), make(chan struct{})
 	go func() {
 		defer close(ended)
 		for event := range watch.ResultChan() {
 			if object, ok := event.Object.(*corev1.ConfigMap); ok {
-				o.seen <- sighting{object.ResourceVersion, time.Now()}
+				seen.note(object.ResourceVersion)
 			}
 		}
 	}()
-	return o, nil
+	return &observer{seen, func() {
+		watch.Stop()
+		<-ended
+		client.Close()
+	}}, nil
 }

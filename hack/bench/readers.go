@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -14,12 +13,10 @@ import (
 	"github.com/spf13/viper"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/client-go/informers"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // A reader is one way to read a map. Its sweep reads so many keys and returns the
@@ -43,12 +40,41 @@ const (
 	bare = "atomic pointer + map"
 )
 
-// readers returns all ways to read. Closing the returned function ends them.
+func keyNames(keys int) []string {
+	names := make([]string, keys)
+	for i := range names {
+		names[i] = rig.Key(i)
+	}
+	return names
+}
+
+// fromStore reads so many keys of a store.
+func fromStore(store *mapstore.Store, keys int) reader {
+	names := keyNames(keys)
+	return reader{ours, keys, func() (n int) {
+		for _, name := range names {
+			value, _ := store.Get(name)
+			n += len(value)
+		}
+		return n
+	}}
+}
+
+// slow reads so many keys by a function, beside which a call is nothing.
+func slow(by string, keys int, get func(key string) string) reader {
+	names := keyNames(keys)
+	return reader{by, keys, func() (n int) {
+		for _, name := range names {
+			n += len(get(name))
+		}
+		return n
+	}}
+}
+
+// readers returns all ways to read. Calling the returned function ends them.
 func (b *bench) readers(ctx context.Context) (_ []reader, _ func(), err error) {
-	ctx, cancel := context.WithCancel(ctx)
 	var closers []func()
 	closeAll := func() {
-		cancel()
 		for _, c := range slices.Backward(closers) {
 			c()
 		}
@@ -61,58 +87,36 @@ func (b *bench) readers(ctx context.Context) (_ []reader, _ func(), err error) {
 	if err := b.Create(ctx, readMap, readKeys, valueSize); err != nil {
 		return nil, nil, err
 	}
-	clients, err := b.Client()
+	process, err := b.Process(ctx, readMap)
 	if err != nil {
 		return nil, nil, err
 	}
-	closers = append(closers, clients.Close)
-	store, err := b.Store(ctx, clients, readMap)
+	closers = append(closers, process.Close)
+	lister, stop, err := b.informer(ctx, process.Client, readMap)
 	if err != nil {
 		return nil, nil, err
 	}
-	closers = append(closers, func() { store.Close() })
-	informer, wait, err := b.lister(ctx, clients)
+	closers = append(closers, stop)
+	cached, stop, err := b.cache(ctx, readMap)
 	if err != nil {
 		return nil, nil, err
 	}
-	closers = append(closers, wait)
-	cached, waitForCache, err := b.cache(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	closers = append(closers, waitForCache)
+	closers = append(closers, stop)
 
-	names := make([]string, readKeys)
-	for i := range names {
-		names[i] = rig.Key(i)
-	}
-	all := inMemory(b.Namespace, names)
-	all = append(all, reader{ours, readKeys, func() (n int) {
-		for _, name := range names {
-			value, _ := store.Get(name)
-			n += len(value)
-		}
-		return n
-	}}, reader{"client-go lister", readKeys, func() (n int) {
-		for _, name := range names {
-			object, _ := informer.Get(readMap)
-			n += len(object.Data[name])
-		}
-		return n
-	}}, reader{"controller-runtime cache", readKeys, func() (n int) {
-		for _, name := range names {
-			var object corev1.ConfigMap
-			_ = cached.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: readMap}, &object) // the sum shows it
-			n += len(object.Data[name])
-		}
-		return n
-	}}, reader{"live GET", 1, func() int {
-		object, err := clients.CoreV1().ConfigMaps(b.Namespace).Get(ctx, readMap, metav1.GetOptions{})
+	all := append(inMemory(keyNames(readKeys)), fromStore(process.Store, readKeys), slow("client-go lister", readKeys, func(key string) string {
+		object, _ := lister.Get(readMap)
+		return object.Data[key]
+	}), slow("controller-runtime cache", readKeys, func(key string) string {
+		var object corev1.ConfigMap
+		_ = cached.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: readMap}, &object) // the sum shows it
+		return object.Data[key]
+	}), slow("live GET", 1, func(key string) string {
+		object, err := process.Client.CoreV1().ConfigMaps(b.Namespace).Get(ctx, readMap, metav1.GetOptions{})
 		if err != nil {
-			return 0
+			return "" // likewise
 		}
-		return len(object.Data[names[0]])
-	}})
+		return object.Data[key]
+	}))
 	for _, r := range all {
 		if n := r.sweep(); n != r.reads*valueSize {
 			return nil, nil, fmt.Errorf("%s reads %d bytes, want %d", r.name, n, r.reads*valueSize)
@@ -122,8 +126,8 @@ func (b *bench) readers(ctx context.Context) (_ []reader, _ func(), err error) {
 }
 
 // inMemory returns the readers that need no cluster.
-func inMemory(namespace string, names []string) []reader {
-	data := rig.Object(namespace, readMap, readKeys, valueSize).Data
+func inMemory(names []string) []reader {
+	data := rig.Object("", readMap, readKeys, valueSize).Data
 	var pointer atomic.Pointer[map[string]string]
 	pointer.Store(&data)
 	var mu sync.RWMutex // protects data, which nobody writes
@@ -150,64 +154,9 @@ func inMemory(namespace string, names []string) []reader {
 			}
 			return n
 		}},
-		{"koanf", readKeys, func() (n int) {
-			for _, name := range names {
-				n += len(k.String(name))
-			}
-			return n
-		}},
-		{"viper", readKeys, func() (n int) {
-			for _, name := range names {
-				n += len(v.GetString(name))
-			}
-			return n
-		}},
+		slow("koanf", readKeys, k.String),
+		slow("viper", readKeys, v.GetString),
 	}
-}
-
-type lister interface {
-	Get(name string) (*corev1.ConfigMap, error)
-}
-
-// lister returns a client-go lister that knows one map, and waits for its end.
-func (b *bench) lister(ctx context.Context, clients *rig.Client) (lister, func(), error) {
-	factory := informers.NewSharedInformerFactoryWithOptions(clients, 0,
-		informers.WithNamespace(b.Namespace),
-		informers.WithTweakListOptions(func(o *metav1.ListOptions) {
-			o.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, readMap).String()
-		}))
-	l := factory.Core().V1().ConfigMaps().Lister().ConfigMaps(b.Namespace)
-	factory.StartWithContext(ctx)
-	if err := factory.WaitForCacheSyncWithContext(ctx).AsError(); err != nil {
-		return nil, nil, err
-	}
-	return l, factory.Shutdown, nil
-}
-
-// cache returns controller-runtime's cache of one map, and waits for its end.
-func (b *bench) cache(ctx context.Context) (client.Reader, func(), error) {
-	c, err := cache.New(b.Plane.Config(), cache.Options{
-		ByObject: map[client.Object]cache.ByObject{&corev1.ConfigMap{}: {
-			Namespaces: map[string]cache.Config{b.Namespace: {}},
-			Field:      fields.OneTermEqualSelector(metav1.ObjectNameField, readMap),
-		}},
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = c.Start(ctx) // the sync shows it
-	}()
-	wait := func() { <-ended }
-	if !c.WaitForCacheSync(ctx) { // only then it has been started
-		return nil, nil, errors.New("controller-runtime's cache does not start")
-	}
-	if err := c.Get(ctx, client.ObjectKey{Namespace: b.Namespace, Name: readMap}, &corev1.ConfigMap{}); err != nil {
-		return nil, nil, err
-	}
-	return c, wait, nil
 }
 
 // serial reads in one goroutine.

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"math"
 	"os"
 
 	"gonum.org/v1/plot"
@@ -27,11 +28,11 @@ const (
 
 // The colours of Okabe and Ito, which those who do not see all colours can
 // tell apart too.
-var palette = []color.Color{
-	color.RGBA{0, 114, 178, 255},
-	color.RGBA{213, 94, 0, 255},
-	color.RGBA{0, 158, 115, 255},
-	color.RGBA{204, 121, 167, 255},
+var palette = []color.RGBA{
+	{0, 114, 178, 255},
+	{213, 94, 0, 255},
+	{0, 158, 115, 255},
+	{204, 121, 167, 255},
 }
 
 // WriteSVG draws a picture into a file.
@@ -94,4 +95,30 @@ func number(x float64) string {
 	default:
 		return fmt.Sprintf("%g", x)
 	}
+}
+
+// decades are the ticks of a logarithmic axis, which spans the given ratio. An
+// axis of few decades has labels at 2 and 5 too.
+type decades struct{ span float64 }
+
+// Ticks returns the ticks.
+func (d decades) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	if !(low > 0) || math.IsInf(high, 0) {
+		return nil // such an axis has no decade to begin with, or none to end with
+	}
+	for exponent := math.Floor(math.Log10(low)); exponent <= math.Ceil(math.Log10(high)); exponent++ {
+		for digit := 1.0; digit < 10; digit++ {
+			value := digit * math.Pow(10, exponent)
+			if value < low*0.999 || value > high*1.001 {
+				continue
+			}
+			tick := plot.Tick{Value: value}
+			if digit == 1 || d.span < 1000 && (digit == 2 || digit == 5) {
+				tick.Label = number(value)
+			}
+			ticks = append(ticks, tick)
+		}
+	}
+	return ticks
 }

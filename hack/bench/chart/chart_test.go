@@ -22,27 +22,26 @@ func TestAnAxisThatIsNotAboveZeroHasNoTicks(t *testing.T) {
 // must not end in a panic over one of them.
 func TestOddValuesAreDrawnOrAnError(t *testing.T) {
 	line := func(points ...Point) Lines {
-		return Lines{Title: "T", LogX: true, LogY: true, Series: []Series{{Name: "a", Points: points}}}
+		return Lines{Title: "T", LogY: true, Series: []Series{{Name: "a", Points: points}}}
 	}
+	model := func(series Series) Lines { return Lines{LogY: true, Smooth: true, Series: []Series{series}} }
 	for name, test := range map[string]struct {
 		picture Picture
 		ok      bool
 	}{
-		"one point":         {line(Point{1, 1}), true},
-		"a level line":      {line(Point{1, 0.001}, Point{1000, 0.001}), true},
-		"six decades":       {line(Point{1, 0.001}, Point{10_000, 1000}), true},
-		"nothing on a log":  {line(Point{1, 0}), false},
-		"below 0 on a log":  {line(Point{-1, 1}), false},
-		"a linear chart":    {Lines{Series: []Series{{Name: "a", Points: []Point{{0, 0}, {1, -1}}}}}, true},
-		"bars":              {Bars{Bars: []Bar{{"a", 8.5, "8.5 ns", true}, {"b", 2_000_000, "2 ms", false}}}, true},
-		"equal bars":        {Bars{Bars: []Bar{{"a", 1, "1", true}, {"b", 1, "1", false}}}, true},
-		"an empty bar":      {Bars{Bars: []Bar{{"a", 0, "0", true}}}, false},
-		"a fit":             {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, 0.9, 1.1}, {100_000, 10, 5, 15}}}}}, true},
-		"a band below 0":    {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, 1, -3, 5}, {10, 2, -3, 7}}}}}, true},
-		"a fit below 0":     {Fits{Series: []Fit{{"a", []Point{{1, 1}}, []Banded{{1, -1, -3, 1}, {10, 2, 1, 3}}}}}, false},
-		"no measurement":    {Fits{Series: []Fit{{"a", nil, []Banded{{1, 1, 1, 1}}}}}, true},
-		"measurements only": {Fits{Series: []Fit{{"a", []Point{{1, 1}, {10, 2}}, nil}}}, true},
-		"no fit":            {Fits{}, false},
+		"one point":        {line(Point{1, 1}), true},
+		"a level line":     {line(Point{1, 0.001}, Point{1000, 0.001}), true},
+		"six decades":      {line(Point{1, 0.001}, Point{10_000, 1000}), true},
+		"nothing on a log": {line(Point{1, 0}), false},
+		"below 0 on a log": {line(Point{-1, 1}), false},
+		"a share of 0":     {Lines{Series: []Series{{Name: "a", Points: []Point{{1, 0}, {2, 100}}}}}, true},
+		"no point":         {line(), false},
+		"bars":             {Bars{Bars: []Bar{{"a", 8.5, "8.5 ns", true}, {"b", 2_000_000, "2 ms", false}}}, true},
+		"equal bars":       {Bars{Bars: []Bar{{"a", 1, "1", true}, {"b", 1, "1", false}}}, true},
+		"an empty bar":     {Bars{Bars: []Bar{{"a", 0, "0", true}}}, false},
+		"a model":          {model(Series{"a", []Point{{1, 1}, {100_000, 10}}, []Point{{1, 1}}}), true},
+		"nothing measured": {model(Series{"a", []Point{{1, 1}}, nil}), true},
+		"a mark at 0":      {model(Series{"a", []Point{{1, 1}}, []Point{{1, 0}}}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "c.svg")
@@ -50,8 +49,9 @@ func TestOddValuesAreDrawnOrAnError(t *testing.T) {
 			if ok := err == nil; ok != test.ok {
 				t.Fatalf("error: %v", err)
 			}
-			if svg, _ := os.ReadFile(path); test.ok && !strings.HasSuffix(strings.TrimSpace(string(svg)), "</svg>") {
-				t.Error("the file is not a whole SVG")
+			svg, _ := os.ReadFile(path)
+			if test.ok && (!strings.HasSuffix(strings.TrimSpace(string(svg)), "</svg>") || !strings.Contains(string(svg), "fill:#FFFFFF")) {
+				t.Error("the file is not a whole SVG on white")
 			}
 		})
 	}

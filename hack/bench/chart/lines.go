@@ -11,15 +11,13 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Lines is a chart of series over a common axis.
+// Lines is a chart of series over a common logarithmic axis.
 type Lines struct {
 	Title      string
 	X, Y       string // what the axes show, with the unit
-	LogX, LogY bool
-	Smooth     bool // no mark at each point: there are many
-	LegendTop  bool
+	LogY       bool   // otherwise it is a share in percent
+	Smooth     bool   // no mark at each point: there are many
 	LegendLeft bool
-	MaxY       float64 // 0: as the points say
 	Series     []Series
 }
 
@@ -27,70 +25,76 @@ type Lines struct {
 type Series struct {
 	Name   string
 	Points []Point
+	Marks  []Point // if it is smooth: what it was fitted to
 }
 
 // A Point is one of a line. On a logarithmic axis it must be above 0.
 type Point struct{ X, Y float64 }
 
 func (l Lines) plot() (*plot.Plot, vg.Length, error) {
+	lowest := math.Inf(1)
+	for _, series := range l.Series {
+		for _, point := range slices.Concat(series.Points, series.Marks) {
+			lowest = min(lowest, point.Y)
+			if point.X <= 0 || l.LogY && point.Y <= 0 {
+				return nil, 0, errors.New("chart: a point on a logarithmic axis is not above 0")
+			}
+		}
+	}
+	if math.IsInf(lowest, 1) {
+		return nil, 0, errors.New("chart: there are no points")
+	}
 	p := newPlot(l.Title, l.X, l.Y)
 	grid := plotter.NewGrid()
 	grid.Vertical.Width = 0
 	p.Add(grid)
+	floor := math.Pow(10, math.Floor(math.Log10(lowest)))
 	for i, series := range l.Series {
-		points := make(plotter.XYs, len(series.Points))
-		for j, point := range series.Points {
-			if l.LogX && point.X <= 0 || l.LogY && point.Y <= 0 {
-				return nil, 0, errors.New("chart: a point on a logarithmic axis is not above 0")
-			}
-			points[j] = plotter.XY{X: point.X, Y: point.Y}
-		}
-		line, marks, err := plotter.NewLinePoints(points)
+		line, points, err := plotter.NewLinePoints(xys(series.Points))
 		if err != nil {
 			return nil, 0, err
 		}
-		line.Color, marks.Color = palette[i%len(palette)], palette[i%len(palette)]
+		marks := series.Marks
+		if !l.Smooth {
+			marks = series.Points
+		}
+		points.XYs = xys(marks)
+		line.Color, points.Color = palette[i%len(palette)], palette[i%len(palette)]
 		line.Width = vg.Points(2)
 		if i%2 == 1 {
 			line.Dashes = []vg.Length{vg.Points(7), vg.Points(3)}
 		}
-		marks.Shape, marks.Radius = draw.CircleGlyph{}, vg.Points(3)
-		p.Add(line)
-		thumbnails := []plot.Thumbnailer{line}
-		if !l.Smooth {
-			p.Add(marks)
-			thumbnails = append(thumbnails, marks)
-		}
+		points.Shape, points.Radius = draw.CircleGlyph{}, vg.Points(3)
+		p.Add(line, points)
 		if len(l.Series) > 1 {
-			p.Legend.Add(series.Name, thumbnails...)
+			p.Legend.Add(series.Name, line)
 		}
 	}
-	p.Legend.Top, p.Legend.Left = l.LegendTop, l.LegendLeft
+	p.Legend.Top, p.Legend.Left = l.LogY, l.LegendLeft
 	p.Legend.XOffs = -vg.Points(10)
 	if l.LegendLeft {
 		p.Legend.XOffs = vg.Points(10)
 	}
-	p.Y.Tick.Marker = fewTicks{}
-	p.X.Tick.Marker = fewTicks{}
-	if l.LogX {
-		p.X.Max = max(p.X.Max, 2*p.X.Min) // plot would widen an axis of one value to below 0
-		p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{p.X.Max / p.X.Min}
-		if !l.Smooth { // few points, and their places are of interest
-			p.X.Tick.Marker = l.places()
-		}
+	p.X.Max = max(p.X.Max, 2*p.X.Min) // plot would widen an axis of one value to below 0
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{p.X.Max / p.X.Min}
+	if !l.Smooth { // few points, and their places are of interest
+		p.X.Tick.Marker = l.places()
 	}
-	if l.LogY {
-		p.Y.Min = math.Pow(10, math.Floor(math.Log10(p.Y.Min)))
-		p.Y.Max = max(math.Pow(10, math.Ceil(math.Log10(p.Y.Max))), 10*p.Y.Min)
-		p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{p.Y.Max / p.Y.Min}
-	} else {
-		p.Y.Min = 0
-		p.Y.Max *= 1.05
+	if !l.LogY {
+		p.Y.Min, p.Y.Max = 0, 100
+		return p, 4.2 * vg.Inch, nil
 	}
-	if l.MaxY > 0 {
-		p.Y.Max = l.MaxY
-	}
+	p.Y.Min, p.Y.Max = floor, max(math.Pow(10, math.Ceil(math.Log10(p.Y.Max))), 10*floor)
+	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{p.Y.Max / floor}
 	return p, 4.2 * vg.Inch, nil
+}
+
+func xys(points []Point) plotter.XYs {
+	all := make(plotter.XYs, len(points))
+	for i, point := range points {
+		all[i] = plotter.XY(point)
+	}
+	return all
 }
 
 // places are ticks where the points are.

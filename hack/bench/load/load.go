@@ -17,7 +17,7 @@ import (
 
 // A Plan says what the load is.
 type Plan struct {
-	Strategy   string        // a name from Strategies
+	Strategy   *Strategy
 	Stores     int           // processes, or what stands for one here
 	Writers    int           // in each process
 	For        time.Duration // how long writers begin operations
@@ -31,65 +31,48 @@ const (
 
 // A writer is one of many. Only its own goroutine touches it.
 type writer struct {
-	process      int
-	own          string // its key
-	latencies    []time.Duration
-	inTime       int // operations acknowledged before the time was over
-	acknowledged int
-	failed       int
-	failure      error // the last
+	own       string          // its key
+	latencies []time.Duration // of the operations that were acknowledged
+	inTime    int             // of them, before the time was over
+	failed    int
+	failure   error // the last
 }
 
 // Run runs a plan on a map of its own, and makes sure that the counters agree
 // with what was acknowledged: throughput that loses updates is none.
 func Run(ctx context.Context, r *rig.Rig, plan Plan) (*Result, error) {
-	open, ok := strategies[plan.Strategy]
-	if !ok {
-		return nil, fmt.Errorf("load: there is no strategy %q, but %v", plan.Strategy, Strategies())
-	}
 	if err := r.Create(ctx, mapName, 0, 0); err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	processes := make([]process, plan.Stores)
-	clients := make([]*rig.Client, plan.Stores)
+	processes := make([]*process, plan.Stores)
+	before := make([]rig.Counts, plan.Stores)
 	for i := range processes {
-		client, err := r.Client()
+		p, err := plan.Strategy.open(ctx, r, plan.Writers)
 		if err != nil {
 			return nil, fmt.Errorf("load: %w", err)
 		}
-		defer client.Close()
-		clients[i] = client
-		if processes[i], err = open(ctx, plan, r, client); err != nil {
-			return nil, fmt.Errorf("load: %w", err)
-		}
-		defer processes[i].close()
-	}
-	before := make([]rig.Counts, plan.Stores)
-	for i, client := range clients {
-		before[i] = client.Counts()
+		defer p.close()
+		processes[i], before[i] = p, p.Counts()
 	}
 	writers, elapsed := plan.write(ctx, processes)
 	result := newResult(plan, writers, elapsed)
-	for i, client := range clients {
-		counts := client.Counts().Since(before[i])
+	for i, p := range processes {
+		counts := p.Counts().Since(before[i])
 		result.Counts = result.Plus(counts)
 		result.CommitsByStore = append(result.CommitsByStore, int(counts.PUTs-counts.Conflicts))
 	}
-	if p, ok := processes[0].(storeProcess); ok {
-		result.First = p.store.Stats()
-	}
-	return result, verify(ctx, r, clients[0], writers)
+	return result, verify(ctx, r, processes[0].Client, writers)
 }
 
 // write lets the writers write, and returns when all have ended.
-func (p Plan) write(ctx context.Context, processes []process) ([]*writer, time.Duration) {
+func (p Plan) write(ctx context.Context, processes []*process) ([]*writer, time.Duration) {
 	var writers []*writer
 	var group sync.WaitGroup
 	start := make(chan struct{})
 	var begun time.Time // set before start is closed
 	for i, process := range processes {
 		for j := range p.Writers {
-			w := &writer{process: i, own: fmt.Sprintf("w-%d-%d", i, j)}
+			w := &writer{own: fmt.Sprintf("w-%d-%d", i, j)}
 			writers = append(writers, w)
 			group.Go(func() {
 				<-start
@@ -106,7 +89,7 @@ func (p Plan) write(ctx context.Context, processes []process) ([]*writer, time.D
 	return writers, time.Since(begun)
 }
 
-func (w *writer) run(ctx context.Context, process process, p Plan, begun time.Time) {
+func (w *writer) run(ctx context.Context, process *process, p Plan, begun time.Time) {
 	for i := 0; ctx.Err() == nil; i++ {
 		asked := time.Now()
 		if p.Operations > 0 && i == p.Operations || p.Operations == 0 && asked.Sub(begun) >= p.For {
@@ -122,10 +105,8 @@ func (w *writer) run(ctx context.Context, process process, p Plan, begun time.Ti
 			w.failure = err
 			continue
 		}
-		// An operation that failed has no latency; that it failed is counted.
 		now := time.Now()
 		w.latencies = append(w.latencies, now.Sub(asked))
-		w.acknowledged++
 		if p.Operations > 0 || now.Sub(begun) <= p.For {
 			w.inTime++
 		}
@@ -141,10 +122,10 @@ func verify(ctx context.Context, r *rig.Rig, client *rig.Client, writers []*writ
 	}
 	acknowledged, failed := 0, 0
 	for _, w := range writers {
-		if err := compare(object.Data, w.own, w.acknowledged, w.failed); err != nil {
+		if err := compare(object.Data, w.own, len(w.latencies), w.failed); err != nil {
 			return err
 		}
-		acknowledged += w.acknowledged
+		acknowledged += len(w.latencies)
 		failed += w.failed
 	}
 	return compare(object.Data, counter, acknowledged, failed)

@@ -3,14 +3,11 @@ package load
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/util/retry"
 
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
@@ -20,158 +17,154 @@ import (
 // A change reads and writes the map.
 type change func(get func(key string) string, set func(key, value string))
 
+// to makes the change to a map's data.
+func (c change) to(data map[string]string) {
+	c(func(key string) string { return data[key] }, func(key, value string) { data[key] = value })
+}
+
 // A process is one process's way to write. Its update is called from many
 // goroutines.
-type process interface {
-	update(ctx context.Context, change change) error
-	close()
+type process struct {
+	*rig.Client
+	update func(ctx context.Context, change change) error
+	close  func()
 }
 
-// Names of strategies.
-const (
-	Mapstore        = "mapstore"        // one store
-	RetryOnConflict = "RetryOnConflict" // GET and Update inside retry.RetryOnConflict with its DefaultRetry
-	Patient         = "Patient"         // the same with 15 attempts and growing, jittered delays of up to 3 s between them
-	PUT             = "PUT"             // a bare guarded PUT, under a mutex; for one process
-	Shared          = "Shared"          // each bare PUT carries one operation of every writer; for one process, and a number of operations
+// A Strategy is a way to write one map from many goroutines.
+type Strategy struct {
+	Name string
+	open func(ctx context.Context, r *rig.Rig, writers int) (*process, error)
+}
+
+// The strategies.
+var (
+	// Mapstore is one store.
+	Mapstore = &Strategy{"mapstore", storing}
+	// RetryOnConflict is a GET and an Update inside retry.RetryOnConflict.
+	RetryOnConflict = &Strategy{"RetryOnConflict", retrying(retry.DefaultRetry)}
+	// Patient is the same with growing, jittered delays of up to 3 s between the attempts. A
+	// Cap would end them when the delay comes to it.
+	Patient = &Strategy{"RetryOnConflict, 15 attempts", retrying(wait.Backoff{Duration: 5 * time.Millisecond, Factor: 1.5, Jitter: 1, Steps: 15})}
+	// PUT is a bare guarded PUT; for one process.
+	PUT = &Strategy{"bare PUT", putting}
+	// Shared is as good as sharing requests can be: each bare PUT carries one operation of
+	// every writer; for one process, and a number of operations.
+	Shared = &Strategy{"bare PUT, shared by all", sharing}
 )
 
-var strategies = map[string]func(context.Context, Plan, *rig.Rig, *rig.Client) (process, error){
-	Mapstore: func(ctx context.Context, _ Plan, r *rig.Rig, client *rig.Client) (process, error) {
-		store, err := r.Store(ctx, client, mapName)
-		return storeProcess{store}, err
-	},
-	RetryOnConflict: func(_ context.Context, _ Plan, r *rig.Rig, client *rig.Client) (process, error) {
-		return retryProcess{client, r.Namespace, retry.DefaultRetry}, nil
-	},
-	Patient: func(_ context.Context, _ Plan, r *rig.Rig, client *rig.Client) (process, error) {
-		return retryProcess{client, r.Namespace, patient}, nil
-	},
-	PUT: func(ctx context.Context, _ Plan, r *rig.Rig, client *rig.Client) (process, error) {
-		putter, err := r.Putter(ctx, client, mapName)
-		return &putProcess{putter: putter}, err
-	},
-	Shared: func(ctx context.Context, p Plan, r *rig.Rig, client *rig.Client) (process, error) {
-		if p.Operations == 0 {
-			return nil, errors.New("load: who shares each PUT with all others needs a number of operations")
-		}
-		putter, err := r.Putter(ctx, client, mapName)
-		return &sharedProcess{putter: putter, size: p.Writers}, err
-	},
-}
-
-// A Cap would end the attempts when the delay comes to it.
-var patient = wait.Backoff{Duration: 5 * time.Millisecond, Factor: 1.5, Jitter: 1, Steps: 15}
-
-// Strategies returns the names of all strategies.
-func Strategies() []string { return slices.Sorted(maps.Keys(strategies)) }
-
-type storeProcess struct{ store *mapstore.Store }
-
-func (p storeProcess) close() { p.store.Close() }
-
-func (p storeProcess) update(ctx context.Context, change change) error {
-	_, err := p.store.Update(ctx, func(tx *mapstore.Tx) error {
-		change(func(key string) string {
-			value, _ := tx.Get(key)
-			return value
-		}, tx.Set)
-		return nil
-	})
-	return err
-}
-
-type retryProcess struct {
-	client    kubernetes.Interface
-	namespace string
-	backoff   wait.Backoff
-}
-
-func (retryProcess) close() {}
-
-func (p retryProcess) update(ctx context.Context, change change) error {
-	maps := p.client.CoreV1().ConfigMaps(p.namespace)
-	return retry.RetryOnConflict(p.backoff, func() error {
-		object, err := maps.Get(ctx, mapName, metav1.GetOptions{})
-		if err != nil {
-			return err
-		}
-		if object.Data == nil {
-			object.Data = make(map[string]string)
-		}
-		change(func(key string) string { return object.Data[key] }, func(key, value string) { object.Data[key] = value })
-		_, err = maps.Update(ctx, object, metav1.UpdateOptions{})
+func storing(ctx context.Context, r *rig.Rig, _ int) (*process, error) {
+	p, err := r.Process(ctx, mapName)
+	if err != nil {
+		return nil, err
+	}
+	return &process{p.Client, func(ctx context.Context, change change) error {
+		_, err := p.Store.Update(ctx, func(tx *mapstore.Tx) error {
+			change(func(key string) string {
+				value, _ := tx.Get(key)
+				return value
+			}, tx.Set)
+			return nil
+		})
 		return err
-	})
+	}, p.Close}, nil
 }
 
-type putProcess struct {
-	mu     sync.Mutex // protects all below
-	putter *rig.Putter
-	err    error // its object is of no use any more
-}
-
-func (*putProcess) close() {}
-
-func (p *putProcess) update(ctx context.Context, change change) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.err != nil {
-		return p.err
+func retrying(backoff wait.Backoff) func(context.Context, *rig.Rig, int) (*process, error) {
+	return func(_ context.Context, r *rig.Rig, _ int) (*process, error) {
+		client, err := r.Client()
+		if err != nil {
+			return nil, err
+		}
+		maps := client.CoreV1().ConfigMaps(r.Namespace)
+		return &process{client, func(ctx context.Context, change change) error {
+			return retry.RetryOnConflict(backoff, func() error {
+				object, err := maps.Get(ctx, mapName, metav1.GetOptions{})
+				if err != nil {
+					return err
+				}
+				if object.Data == nil {
+					object.Data = make(map[string]string)
+				}
+				change.to(object.Data)
+				_, err = maps.Update(ctx, object, metav1.UpdateOptions{})
+				return err
+			})
+		}, client.Close}, nil
 	}
-	if err := p.putter.Update(ctx, func(data map[string]string) {
-		change(func(key string) string { return data[key] }, func(key, value string) { data[key] = value })
-	}); err != nil {
-		p.err = errors.Join(errors.New("load: somebody else writes beside a bare PUT"), err)
+}
+
+func putting(ctx context.Context, r *rig.Rig, _ int) (*process, error) {
+	return sharing(ctx, r, 1)
+}
+
+func sharing(ctx context.Context, r *rig.Rig, writers int) (*process, error) {
+	putter, err := r.Putter(ctx, mapName)
+	if err != nil {
+		return nil, err
 	}
-	return p.err
+	return &process{putter.Client, (&sharer{putter: putter, size: writers}).update, putter.Close}, nil
 }
 
-// A sharedProcess is as good as sharing requests can be: it knows that all of its
-// writers come, and waits for the last of them.
-type sharedProcess struct {
-	putter *rig.Putter
-	size   int
+// A sharer sends a request when as many writers have come as it is told to wait for.
+type sharer struct {
+	size int
 
-	mu   sync.Mutex // protects all below
-	next *shared
+	mu   sync.Mutex // protects next
+	next *request
+
+	sending sync.Mutex // protects all below
+	putter  *rig.Putter
+	err     error // the putter's object is of no use any more
 }
 
-// A shared request carries one operation of every writer.
-type shared struct {
+// A request carries one operation of each of its writers.
+type request struct {
 	changes []change
 	err     error // set before done is closed
 	done    chan struct{}
 }
 
-func (*sharedProcess) close() {}
-
-func (p *sharedProcess) update(ctx context.Context, change change) error {
-	request, last := p.join(change)
-	if !last {
-		<-request.done
-		return request.err
+func (s *sharer) update(ctx context.Context, change change) error {
+	request, last := s.join(change)
+	if last {
+		request.err = s.send(ctx, request)
+		close(request.done)
 	}
-	defer close(request.done)
-	request.err = p.putter.Update(ctx, func(data map[string]string) {
-		for _, change := range request.changes {
-			change(func(key string) string { return data[key] }, func(key, value string) { data[key] = value })
-		}
-	})
-	return request.err
+	select {
+	case <-request.done:
+		return request.err
+	case <-ctx.Done(): // and others may not come any more
+		return ctx.Err()
+	}
 }
 
 // join adds a change to the next request, and reports whether it was the last.
-func (p *sharedProcess) join(c change) (request *shared, last bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.next == nil {
-		p.next = &shared{done: make(chan struct{})}
+func (s *sharer) join(c change) (r *request, last bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.next == nil {
+		s.next = &request{done: make(chan struct{})}
 	}
-	request = p.next
-	request.changes = append(request.changes, c)
-	if last = len(request.changes) == p.size; last {
-		p.next = nil
+	r = s.next
+	r.changes = append(r.changes, c)
+	if last = len(r.changes) == s.size; last {
+		s.next = nil
 	}
-	return request, last
+	return r, last
+}
+
+func (s *sharer) send(ctx context.Context, r *request) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if err := s.putter.Update(ctx, func(data map[string]string) {
+		for _, change := range r.changes {
+			change.to(data)
+		}
+	}); err != nil {
+		s.err = errors.Join(errors.New("load: somebody else writes beside a bare PUT"), err)
+	}
+	return s.err
 }

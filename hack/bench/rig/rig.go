@@ -29,8 +29,7 @@ type Rig struct {
 
 // Start starts a control plane. It ends with Stop.
 func Start(ctx context.Context) (*Rig, error) {
-	// The profiler collects etcd's garbage on demand, as the API server's does by default.
-	plane, err := kube.Start(ctx, kube.Options{EtcdArgs: []string{"--enable-pprof"}})
+	plane, err := kube.Start(ctx, kube.Options{})
 	if err != nil {
 		return nil, err
 	}
@@ -120,4 +119,30 @@ func (r *Rig) Store(ctx context.Context, client kubernetes.Interface, name strin
 		return nil, err
 	}
 	return store, nil
+}
+
+// A Process is a running store with a client of its own, as another process has it.
+type Process struct {
+	Client *Client
+	Store  *mapstore.Store
+}
+
+// Process returns a process. Close it.
+func (r *Rig) Process(ctx context.Context, name string) (*Process, error) {
+	client, err := r.Client()
+	if err != nil {
+		return nil, err
+	}
+	store, err := r.Store(ctx, client, name)
+	if err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &Process{client, store}, nil
+}
+
+// Close closes the store and its connections.
+func (p *Process) Close() {
+	p.Store.Close()
+	p.Client.Close()
 }

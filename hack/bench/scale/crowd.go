@@ -1,139 +1,136 @@
 package scale
 
 import (
+	"bufio"
 	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
-	"net/http"
+	"io"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 )
 
+// mapName is the map that all watch.
+const mapName = "scale"
+
 // A crowd is many watchers of one map.
 type crowd struct {
-	*wire
-	series   Series
-	target   string
-	common   *http.Transport // of those that share connections
+	*rig.Rig
 	watchers []*watcher
-	notes    chan note
+	seen     chan sighting
 }
 
-// maxCrowd is more watchers than any crowd has.
-const maxCrowd = 10_000
-
-func newCrowd(r *rig.Rig, s Series) (*crowd, error) {
-	w, err := newWire(r)
-	if err != nil {
-		return nil, err
-	}
-	return &crowd{
-		wire: w, series: s, common: w.transport(), notes: make(chan note, maxCrowd),
-		target: w.host + "/api/v1/namespaces/" + r.Namespace + "/configmaps",
-	}, nil
+// A watcher follows the map by one request on a connection of its own.
+type watcher struct {
+	client *rig.Client
+	end    context.CancelFunc // of the request; closed says when it is over
+	closed chan struct{}
 }
 
-// atOnce bounds how many watchers connect at a time: a thousand handshakes at once are
-// another measurement.
-const atOnce = 16
+// A sighting is that a watcher has seen a change, or cannot see any more.
+type sighting struct {
+	at    time.Time
+	bytes int
+	err   error
+}
+
+// newCrowd makes room for more changes than any crowd is behind.
+func newCrowd(r *rig.Rig) *crowd { return &crowd{Rig: r, seen: make(chan sighting, 10_000)} }
 
 // grow adds watchers, up to a number, that watch from a revision.
 func (c *crowd) grow(ctx context.Context, number int, revision string) error {
 	var group errgroup.Group
-	group.SetLimit(atOnce)
-	if c.series.Shared {
-		group.SetLimit(1) // those that find a connection full at the same time would each make one
-	}
+	group.SetLimit(16) // a thousand handshakes at once are another measurement
 	for len(c.watchers) < number {
-		transport := c.common
-		if !c.series.Shared {
-			transport = c.transport()
+		client, err := c.Client()
+		if err != nil {
+			return errors.Join(err, group.Wait())
 		}
-		w := &watcher{
-			client: &http.Client{Transport: transport},
-			target: c.target, name: mapName, accept: c.series.accept(), notes: c.notes,
-		}
+		w := &watcher{client: client, closed: make(chan struct{})}
 		c.watchers = append(c.watchers, w)
-		group.Go(func() error { return w.open(ctx, revision) })
+		group.Go(func() error { return c.open(ctx, w, revision) })
 	}
 	return group.Wait()
 }
 
-// reconnect has each watcher end its request, read the map and watch anew, as a store
-// does when a watch has timed out; its connection stays.
-func (c *crowd) reconnect(ctx context.Context, revision string) error {
-	var group errgroup.Group
-	group.SetLimit(atOnce)
-	for _, w := range c.watchers {
-		group.Go(func() error {
-			w.close()
-			if err := w.get(ctx); err != nil {
-				return err
+// open begins to watch, and returns once the server has answered. There are no
+// bookmarks: each event is a change.
+func (c *crowd) open(ctx context.Context, w *watcher, revision string) error {
+	ctx, w.end = context.WithCancel(context.WithoutCancel(ctx))
+	timeout := int64(3600) // longer than any run
+	body, err := w.client.CoreV1().RESTClient().Get().Namespace(c.Namespace).Resource("configmaps").
+		VersionedParams(&metav1.ListOptions{
+			Watch: true, FieldSelector: "metadata.name=" + mapName, ResourceVersion: revision, TimeoutSeconds: &timeout,
+		}, scheme.ParameterCodec).
+		SetHeader("Accept", "application/vnd.kubernetes.protobuf;stream=watch").Stream(ctx)
+	if err != nil {
+		close(w.closed)
+		return err
+	}
+	go func() {
+		defer close(w.closed)
+		defer body.Close()
+		buffered := bufio.NewReader(body)
+		for err := error(nil); err == nil && ctx.Err() == nil; {
+			var bytes int
+			bytes, err = nextChange(buffered)
+			select {
+			case c.seen <- sighting{time.Now(), bytes, err}:
+			case <-ctx.Done():
 			}
-			return w.open(ctx, revision)
-		})
-	}
-	return group.Wait()
+		}
+	}()
+	return nil
 }
 
-// patience bounds how long a change may take to reach all.
-const patience = time.Minute
+// nextChange reads over one event of a watch, without decoding it, and returns its size.
+// Any event but a change is an error, such as one by which the server ends the watch.
+func nextChange(body *bufio.Reader) (int, error) {
+	var length [4]byte
+	if _, err := io.ReadFull(body, length[:]); err != nil {
+		return 0, err
+	}
+	// A WatchEvent's first field is its type: the tag of a string, its length, its bytes.
+	const modified = "\x0a\x08MODIFIED"
+	if head, err := body.Peek(len(modified)); err != nil || string(head) != modified {
+		return 0, errors.Join(errors.New("scale: a watch sent something else than a change"), err)
+	}
+	n, err := body.Discard(int(binary.BigEndian.Uint32(length[:])))
+	return len(length) + n, err
+}
 
-// await waits until each watcher has seen one change, and returns when the last had.
-func (c *crowd) await(ctx context.Context) (last time.Time, err error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// await waits until each watcher has seen one change, and returns when the last had, and
+// how many bytes all were sent.
+func (c *crowd) await(ctx context.Context) (last time.Time, sent int, err error) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for seen := 0; seen < len(c.watchers); {
+	last = time.Now() // without watchers
+	for i := range c.watchers {
 		select {
-		case n := <-c.notes:
-			if n.err != nil {
-				return last, n.err
+		case s := <-c.seen:
+			if s.err != nil {
+				return last, sent, s.err
 			}
-			if n.kind == "MODIFIED" {
-				seen++
-				last = n.at
-			}
+			last, sent = s.at, sent+s.bytes
 		case <-ctx.Done():
-			return last, fmt.Errorf("%d of %d watchers have not seen a change: %w", len(c.watchers)-seen, len(c.watchers), ctx.Err())
+			return last, sent, fmt.Errorf("%d of %d watchers have not seen a change: %w", len(c.watchers)-i, len(c.watchers), ctx.Err())
 		}
 	}
-	return last, nil
+	return last, sent, nil
 }
 
-// bookmarks counts those that come in some time in which nobody writes.
-func (c *crowd) bookmarks(ctx context.Context, hold time.Duration) (count int, err error) {
-	timer := time.NewTimer(hold)
-	defer timer.Stop()
-	for {
-		select {
-		case n := <-c.notes:
-			if n.err != nil {
-				return count, n.err
-			}
-			if n.kind != "BOOKMARK" {
-				return count, fmt.Errorf("scale: %s, though nobody writes", n.kind)
-			}
-			count++
-		case <-timer.C:
-			return count, nil
-		case <-ctx.Done():
-			return count, ctx.Err()
-		}
-	}
-}
-
-// close ends all requests and connections.
+// close ends all requests and connections, and returns when nothing of them runs.
 func (c *crowd) close() {
-	var group errgroup.Group
-	group.SetLimit(atOnce)
 	for _, w := range c.watchers {
-		group.Go(func() error {
-			w.close()
-			w.client.CloseIdleConnections()
-			return nil
-		})
+		w.end()
+		<-w.closed
+		w.client.Close()
 	}
-	_ = group.Wait()
 }

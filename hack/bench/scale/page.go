@@ -3,13 +3,7 @@ package scale
 import (
 	_ "embed"
 	"fmt"
-	"io"
-	"math"
-	"os"
-	"path/filepath"
-	"runtime"
-	"strings"
-	"text/template"
+	"slices"
 	"time"
 
 	"github.com/unrolled/mapstore/v2/hack/bench/chart"
@@ -17,172 +11,112 @@ import (
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
 )
 
-// prose is the page around the figures, none of which stands in it.
-//
 //go:embed scale.md.tmpl
 var prose string
 
-// A page has the methods that the prose calls for its figures.
-type page struct {
+// figures has the methods that the page's template calls.
+type figures struct {
 	*Result
-	models *models
+	cpu model   // of a change
+	off float64 // how far it is off
 }
 
-// Write writes scale.md and charts/scale-*.svg into dir.
-func (r *Result) Write(dir string) error {
-	m, err := r.models()
+// Page returns docs/scale.md and its chart.
+func (r *Result) Page() (*report.Page, error) {
+	cpu, off, err := r.model()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := os.MkdirAll(filepath.Join(dir, report.ChartsDir), 0o755); err != nil {
-		return err
-	}
-	for file, picture := range m.charts() {
-		if err := chart.WriteSVG(filepath.Join(dir, report.ChartsDir, file), picture); err != nil {
-			return fmt.Errorf("scale: %s: %w", file, err)
-		}
-	}
-	var text strings.Builder
-	if err := r.Markdown(&text); err != nil {
-		return err
-	}
-	return os.WriteFile(filepath.Join(dir, "scale.md"), []byte(text.String()), 0o644)
+	return &report.Page{
+		Name: "scale.md", Template: prose, Figures: figures{r, cpu, off},
+		Charts: map[string]chart.Picture{"scale-cpu.svg": r.picture(cpu)},
+	}, nil
 }
 
-// Markdown writes the page.
-func (r *Result) Markdown(w io.Writer) error {
-	m, err := r.models()
-	if err != nil {
-		return err
+func size(m Map) string { return report.Bytes(float64(m.Bytes())) }
+
+func seconds(s float64) string { return report.Duration(time.Duration(s * float64(time.Second))) }
+
+// rate writes a number a second, with two digits if it is small.
+func rate(perSecond float64) string {
+	if perSecond < 10 {
+		return fmt.Sprintf("%.2g", perSecond)
 	}
-	t, err := template.New("scale.md").Option("missingkey=error").Parse(prose)
-	if err != nil {
-		return err
-	}
-	return t.Execute(w, &page{r, m})
+	return report.Count(perSecond)
 }
 
-// charts are the charts by their file's name.
-func (m *models) charts() map[string]chart.Picture {
-	return map[string]chart.Picture{
-		"scale-cpu.svg": chart.Fits{
-			Title: "API server's CPU for one change, model with 95 % band",
-			X:     "watchers, each with a connection of its own", Y: "CPU a change, s",
-			Series: fits(m.cpu, " of values", 1),
-		},
-		"scale-memory.svg": chart.Fits{
-			Title: "API server's memory, model with 95 % band",
-			X:     "watchers, nobody writing", Y: "heap and stacks, GB",
-			Series: fits(m.memory, "", 1e-9),
-		},
-	}
-}
+// sent is what each watcher is sent of a change. A version that is kept is as large.
+func (m Map) sent() float64 { return m.Rows[len(m.Rows)-1].Sent }
 
-// fits draws lines, with the figures times unit.
-func fits(lines []line, suffix string, unit float64) []chart.Fit {
-	var all []chart.Fit
-	for _, l := range lines {
-		f := chart.Fit{Name: l.name + suffix}
-		for _, s := range l.samples {
-			if s.Terms[1] > 0 { // a logarithmic axis has no 0
-				f.Measured = append(f.Measured, chart.Point{X: s.Terms[1], Y: s.Y * unit})
-			}
-		}
-		for exponent := 0.0; exponent <= 5; exponent += 0.125 {
-			x := math.Pow(10, exponent)
-			y, band := l.model.At(1, x)
-			if y <= 0 {
-				continue // nor anything below it, where noise has put the line
-			}
-			f.Model = append(f.Model, chart.Banded{X: x, Y: y * unit, Low: (y - band) * unit, High: (y + band) * unit})
-		}
-		all = append(all, f)
-	}
-	return all
-}
+// commits is how many a second the map takes, one after the other.
+func (m Map) commits() string { return rate(1 / stats.Median(m.Rows[0].Took).Seconds()) }
 
-// example is the size that the formula was made without, and is held against.
-func (p *page) example() Alone { return p.alone(true)[0] }
-
-// Formula is the CPU of a change of any size.
-func (p *page) Formula() string {
-	var c [4]float64
-	for i := range c {
-		c[i], _ = p.models.formula.Coefficient(i)
-	}
+// Formula is the API server's CPU for a change of any size.
+func (f figures) Formula() string {
 	const kilo = 1000
+	c := f.cpu
 	return fmt.Sprintf("%s + %s · kB + %s · watchers + %s · watchers · kB",
 		seconds(c[0]), seconds(c[1]*kilo), seconds(c[2]), seconds(c[3]*kilo))
 }
 
-// WorstTrial is the largest error of the formula where it was held against what it was
-// made without.
-func (p *page) WorstTrial() string {
-	worst := 0.0
-	for _, t := range append(p.models.trials, p.models.checks...) {
-		worst = max(worst, math.Abs(t.Error()))
-	}
-	return report.Percent(worst)
+// Off is how far the formula is off.
+func (f figures) Off() string { return report.Percent(f.off) }
+
+// WatcherMemory is what one watcher takes of the API server.
+func (f figures) WatcherMemory() string {
+	rows := f.Maps[0].Rows
+	few, many := rows[1], rows[len(rows)-1]
+	return report.Bytes((many.Live - few.Live) / float64(many.Watchers-few.Watchers))
 }
-
-// WatcherMemory is what the model says of one watcher.
-func (p *page) WatcherMemory() string {
-	b, _ := p.models.memory[0].model.Coefficient(1)
-	return amount(b)
-}
-
-// SharedMemory is the same for those that share connections.
-func (p *page) SharedMemory() string {
-	b, _ := p.models.memory[1].model.Coefficient(1)
-	return amount(b)
-}
-
-// The rest are single figures for the text.
-
-func (p *page) largest() Alone {
-	all := p.alone(false)
-	return all[len(all)-1]
-}
-
-// LargestEvents is the watch cache's least history of the largest map.
-func (p *page) LargestEvents() string { return amount(p.largest().Live * leastEvents) }
-
-// LargestRaft is etcd's memory for the last changes of the largest map.
-func (p *page) LargestRaft() string { return amount(p.largest().Raft * raftEntries) }
 
 // SmallCommits is how many commits a second the smallest map takes.
-func (p *page) SmallCommits() string { return commits(p.Alone[0]) }
+func (f figures) SmallCommits() string { return f.Maps[0].commits() }
 
 // LargeCommits is the same for the largest.
-func (p *page) LargeCommits() string { return commits(p.largest()) }
+func (f figures) LargeCommits() string { return f.Maps[len(f.Maps)-1].commits() }
 
-func commits(a Alone) string { return rate(float64(time.Second) / float64(stats.Median(a.Took))) }
-
-// Transactions is how many a second many writers of one store get acknowledged.
-func (p *page) Transactions() string { return report.Count(p.Writers.PerSecond()) }
-
-// PUTs is how many requests a second carried them.
-func (p *page) PUTs() string {
-	return report.Count(float64(p.Writers.PUTs) / p.Writers.Elapsed.Seconds())
+// Changes is what a change costs the API server.
+func (f figures) Changes() report.Table {
+	var numbers []int
+	t := report.Table{Header: []string{"values", "sent to each watcher", "CPU without any"}}
+	for i, r := range f.Maps[0].Rows {
+		if numbers = append(numbers, r.Watchers); i > 0 {
+			t.Header = append(t.Header, report.Count(r.Watchers))
+		}
+	}
+	most := numbers[len(numbers)-1]
+	t.Header = append(t.Header, fmt.Sprintf("the last of %s has it", report.Count(most)))
+	for _, m := range f.Maps {
+		cells := slices.Repeat([]string{"-"}, len(t.Header)) // not measured
+		cells[0], cells[1] = size(m), report.Bytes(m.sent())
+		for _, r := range m.Rows {
+			cells[2+slices.Index(numbers, r.Watchers)] = seconds(r.CPU)
+			if r.Watchers == most {
+				cells[len(cells)-1] = report.Duration(stats.Median(r.Took))
+			}
+		}
+		t.Add(cells...)
+	}
+	return t
 }
 
-// WritersEach is the number of those writers.
-func (p *page) WritersEach() int { return p.Writers.Writers }
+// What etcd and the API server keep, by their sources and defaults.
+const (
+	compactAfter = 600.0 // seconds that etcd's history can be long: twice the interval of compactions
+	quota        = 2 << 30
+	raftEntries  = 5000 // that etcd keeps in memory
+	leastEvents  = 100  // that the watch cache holds of a resource
+)
 
-// IdleShare is what the API server takes of a core with many watchers and nobody writing.
-func (p *page) IdleShare() string { return report.Percent(max(p.Idle.Share, 0)) }
-
-// BeforeShare is the same without any watcher.
-func (p *page) BeforeShare() string { return report.Percent(p.Idle.Before) }
-
-// Cores is the number of cores that all share.
-func (p *page) Cores() int { return runtime.NumCPU() }
-
-// RaftEntries is how many changes etcd keeps in memory.
-func (p *page) RaftEntries() string { return report.Count(raftEntries) }
-
-// ReturnsAnHour is how often a watch begins anew.
-func (p *page) ReturnsAnHour() float64 { return returnsAnHour }
-
-// Pods is the number of watchers in the example.
-func (p *page) Pods() int { return pods }
+// Limits are what bounds the changes of a map without any watcher.
+func (f figures) Limits() report.Table {
+	t := report.Table{Header: []string{
+		"values", "a write, p50", "p99", "commits/s at best", "changes/s to etcd's quota", "etcd's memory", "API server's memory",
+	}}
+	for _, m := range f.Maps {
+		took := m.Rows[0].Took
+		t.Add(size(m), report.Duration(stats.Median(took)), report.Duration(stats.Percentile(took, 99)), m.commits(),
+			rate(quota/(m.sent()*compactAfter)), report.Bytes(m.sent()*raftEntries), report.Bytes(m.sent()*leastEvents))
+	}
+	return t
+}

@@ -5,94 +5,94 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"k8s.io/client-go/rest"
-
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 )
 
-// metrics are those without labels, by name.
-type metrics map[string]float64
-
-// cpu is how long the process has been on a processor, in seconds. The kernel counts
-// it in hundredths.
-func (m metrics) cpu() float64 { return m["process_cpu_seconds_total"] }
-
-// live is what is in use of heap and stacks, if the garbage has just been collected.
-func (m metrics) live() float64 {
-	return m["go_memstats_heap_alloc_bytes"] + m["go_memstats_stack_inuse_bytes"]
-}
-
-func (m metrics) resident() float64 { return m["process_resident_memory_bytes"] }
-
-// needed are the metrics without which there is nothing to report.
-var needed = []string{
-	"process_cpu_seconds_total", "process_resident_memory_bytes",
-	"go_memstats_heap_alloc_bytes", "go_memstats_stack_inuse_bytes",
-}
-
-// etcdNeeded are those of etcd beside them.
-var etcdNeeded = []string{
-	"etcd_mvcc_db_total_size_in_use_in_bytes", "etcd_disk_wal_fsync_duration_seconds_sum",
-	"etcd_disk_wal_fsync_duration_seconds_count",
-}
-
-// A server is the API server or etcd, seen through its own metrics.
+// A server is the API server, seen through its own metrics.
 type server struct {
-	client *http.Client
-	url    string
-	needed []string
+	client *rig.Client
 	scrape float64 // seconds of CPU that reading the metrics takes
+	share  float64 // of a core, that it takes for itself while nobody asks it for anything
 }
 
-func newServers(ctx context.Context, r *rig.Rig) (apiServer, etcd *server, err error) {
-	config := r.Plane.Config()
-	client, err := rest.HTTPClientFor(config)
+// Names of metrics.
+const (
+	cpuSeconds = "process_cpu_seconds_total" // counted by the kernel in ticks
+	heapInUse  = "go_memstats_heap_alloc_bytes"
+	stackInUse = "go_memstats_stack_inuse_bytes"
+)
+
+const tick = 0.01 // seconds
+
+// newServer finds out what is not to be counted.
+func newServer(ctx context.Context, client *rig.Client, window time.Duration) (*server, error) {
+	s := &server{client: client}
+	first, err := s.cpu(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	apiServer = &server{client: client, url: config.Host, needed: needed}
-	etcd = &server{client: &http.Client{}, url: r.Plane.EtcdURL(), needed: slices.Concat(needed, etcdNeeded)}
-	for _, s := range []*server{apiServer, etcd} {
-		if err := s.weigh(ctx); err != nil {
-			return nil, nil, err
-		}
-	}
-	return apiServer, etcd, nil
-}
-
-// weigh finds out what reading the metrics costs, which is then taken off.
-func (s *server) weigh(ctx context.Context) error {
 	const times = 8
-	var first, last metrics
-	for i := range times + 1 {
-		m, err := s.metrics(ctx)
+	for range times {
+		last, err := s.cpu(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if i == 0 {
-			first = m
-		}
-		last = m
+		s.scrape = (last - first) / times
 	}
-	s.scrape = (last.cpu() - first.cpu()) / times
-	return nil
+	// After a start it is busy for some seconds.
+	for range times {
+		before := s.share
+		if s.share, err = s.spent(ctx, func() error { return pause(ctx, window) }); err != nil {
+			return nil, err
+		}
+		if s.share /= window.Seconds(); s.share >= 0.7*before && before > 0 {
+			break
+		}
+	}
+	return s, nil
 }
 
-// metrics reads the metrics.
-func (s *server) metrics(ctx context.Context) (metrics, error) {
-	body, err := s.get(ctx, "/metrics")
+// spent returns the seconds of CPU that the server spends while fn runs.
+func (s *server) spent(ctx context.Context, fn func() error) (float64, error) {
+	before, err := s.cpu(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := fn(); err != nil {
+		return 0, err
+	}
+	after, err := s.cpu(ctx)
+	return after - before - s.scrape, err
+}
+
+func (s *server) cpu(ctx context.Context) (float64, error) {
+	m, err := s.metrics(ctx)
+	return m[cpuSeconds], err
+}
+
+// live returns what is in use of heap and stacks, right after a collection of garbage.
+// What pools hold is gone after the second.
+func (s *server) live(ctx context.Context) (float64, error) {
+	for range 2 {
+		if _, err := s.client.CoreV1().RESTClient().Get().AbsPath("/debug/pprof/heap").Param("gc", "1").DoRaw(ctx); err != nil {
+			return 0, err
+		}
+	}
+	m, err := s.metrics(ctx)
+	return m[heapInUse] + m[stackInUse], err
+}
+
+func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
+	body, err := s.client.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
 	if err != nil {
 		return nil, err
 	}
 	m := parseMetrics(body)
-	for _, name := range s.needed {
+	for _, name := range []string{cpuSeconds, heapInUse, stackInUse} {
 		if _, ok := m[name]; !ok {
 			return nil, fmt.Errorf("scale: the server has no metric %s", name)
 		}
@@ -100,64 +100,9 @@ func (s *server) metrics(ctx context.Context) (metrics, error) {
 	return m, nil
 }
 
-// collected reads them right after a collection of garbage, which the server's profiler
-// makes on demand. What pools hold is gone after the second.
-func (s *server) collected(ctx context.Context) (metrics, error) {
-	for range 2 {
-		if _, err := s.get(ctx, "/debug/pprof/heap?gc=1"); err != nil {
-			return nil, err
-		}
-	}
-	return s.metrics(ctx)
-}
-
-// idle returns the CPU seconds that the server takes each second while nobody asks it
-// for anything. After a start it first waits until that no longer falls.
-func (s *server) idle(ctx context.Context, window time.Duration) (float64, error) {
-	var shares []float64
-	for range 8 {
-		before, err := s.metrics(ctx)
-		if err != nil {
-			return 0, err
-		}
-		began := time.Now()
-		select {
-		case <-time.After(window):
-		case <-ctx.Done():
-			return 0, ctx.Err()
-		}
-		after, err := s.metrics(ctx)
-		if err != nil {
-			return 0, err
-		}
-		share := max(after.cpu()-before.cpu()-s.scrape, 0) / time.Since(began).Seconds()
-		if shares = append(shares, share); len(shares) > 1 && share >= 0.7*shares[len(shares)-2] {
-			break
-		}
-	}
-	last := shares[len(shares)-2:]
-	return (last[0] + last[1]) / 2, nil
-}
-
-func (s *server) get(ctx context.Context, path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+path, nil)
-	if err != nil {
-		return nil, err
-	}
-	response, err := s.client.Do(request)
-	if err != nil {
-		return nil, err
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("scale: %s: %s", path, response.Status)
-	}
-	return io.ReadAll(response.Body)
-}
-
 // parseMetrics reads the lines of Prometheus' text format that have no labels.
-func parseMetrics(text []byte) metrics {
-	m := make(metrics)
+func parseMetrics(text []byte) map[string]float64 {
+	m := make(map[string]float64)
 	for lines := bufio.NewScanner(bytes.NewReader(text)); lines.Scan(); {
 		name, number, ok := strings.Cut(lines.Text(), " ")
 		if value, err := strconv.ParseFloat(number, 64); ok && err == nil && !strings.ContainsAny(name, "#{") {
@@ -165,4 +110,14 @@ func parseMetrics(text []byte) metrics {
 		}
 	}
 	return m
+}
+
+// pause waits while the server works for itself.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
