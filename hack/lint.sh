@@ -52,10 +52,13 @@ four_requirements() {
 		<(GOWORK=off go list -m -f '{{if not (or .Indirect .Main)}}{{.Path}}{{end}}' all)
 }
 
+# What knows no Kubernetes: these may import the standard library and one another.
+mechanisms=(./pkg/watch ./pkg/internal/group ./pkg/internal/ledger ./pkg/internal/panics)
+
 standard_library_only() {
 	local deps
-	deps=$(go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' ./pkg/watch) || return
-	deps=$(grep -vx github.com/unrolled/mapstore/v2/pkg/watch <<<"$deps") || return 0
+	deps=$(go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' "${mechanisms[@]}") || return
+	deps=$(grep -vxE "github.com/unrolled/mapstore/v2/($(IFS='|'; echo "${mechanisms[*]#./}"))" <<<"$deps") || return 0
 	echo "$deps"
 	return 1
 }
@@ -86,8 +89,8 @@ check "golangci-lint (built the first time: about 2 minutes)" \
 check "govulncheck (built the first time)" "Upgrade what it names, or Go itself." vulnerabilities
 check "go.mod names its four direct requirements and no more" \
 	"What else a test or an example needs belongs in a nested module: who imports the store would inherit it." four_requirements
-check "pkg/watch imports the standard library only" \
-	"What needs the imports above belongs in pkg/mapstore." standard_library_only
+check "the mechanisms import the standard library only" \
+	"What needs the imports above belongs in pkg/mapstore or pkg/internal/remote." standard_library_only
 check "the exported API is that of api/v2.txt" "See above." api
 check "go mod tidy changes nothing" "Run make tidy." tidy
 check "the public modules build without the workspace" "Run make tidy, or require what is missing." alone

@@ -23,7 +23,9 @@ func newBackoff(limit time.Duration) *backoff {
 // next returns the next delay.
 func (b *backoff) next() time.Duration {
 	delay := rand.N(b.bound) + 1
-	b.bound = min(2*b.bound, b.cap)
+	if b.bound = 2 * b.bound; b.bound > b.cap || b.bound < 0 {
+		b.bound = b.cap
+	}
 	return delay
 }
 

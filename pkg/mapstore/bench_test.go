@@ -263,7 +263,7 @@ func BenchmarkEvent(b *testing.B) {
 	})
 	b.Run("take", func(b *testing.B) {
 		remote := remote.New(fake.NewClientset(), "ns", "settings", "mapstore")
-		source := newSource(remote, newReplica(Options{}.Logger), Options{StaleAfter: time.Minute})
+		source := newSource(remote, newReplica(), Options{StaleAfter: time.Minute})
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
 			next := *object

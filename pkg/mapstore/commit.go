@@ -30,6 +30,8 @@ type committer struct {
 	evidence ledger.Evidence
 	retry    *backoff
 
+	trouble atomic.Pointer[error] // why the last attempt was not applied, and the next one waits; nil if none is
+
 	// For Stats.
 	requests, commits, conflicts             atomic.Uint64
 	requestTime                              atomic.Int64 // nanoseconds
@@ -71,6 +73,9 @@ func (c *committer) left(end group.Outcome[*Snapshot]) error {
 	what, why := errNotApplied, end.Last
 	if end.InFlight {
 		what = ErrUnknownOutcome
+	}
+	if trouble := c.trouble.Load(); why == nil && trouble != nil { // it never had an attempt of its own
+		why = *trouble
 	}
 	if why == nil {
 		why = c.source.link.Load().obstacle()
@@ -171,8 +176,12 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 		end = commit.resolve(ctx, attempt, batch)
 	}
 	c.group.Expect(members)
-	if end.Kind == ledger.Committed {
+	switch {
+	case end.Kind == ledger.Committed:
 		c.retry = newBackoff(c.options.MaxBackoff)
+		c.trouble.Store(nil)
+	case end.Err != nil:
+		c.trouble.Store(&end.Err)
 	}
 	if end.Err != nil && !errors.Is(end.Err, remote.ErrWithheld) {
 		batch.Note(end.Err)

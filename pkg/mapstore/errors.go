@@ -45,5 +45,8 @@ var (
 	// errNotApplied begins the error of a write of which that is certain.
 	errNotApplied = errors.New("mapstore: not applied")
 
+	// errUndone is why a write was not applied that the server has taken.
+	errUndone = errors.New("the API server has taken the write and kept the map as it was, as an admission policy can make it do")
+
 	errClosedBefore = fmt.Errorf("%w: not applied", ErrClosed)
 )

@@ -28,8 +28,9 @@ type Options struct {
 	// value of the map. Zero: silent.
 	Logger logr.Logger
 
-	// Namespace is used by [Open] only, in place of what the environment says.
-	// Zero: what the environment says.
+	// Namespace is used by [Open], in place of what the environment says. [New] takes
+	// the namespace as an argument, and no other one here. Zero: what the environment
+	// says.
 	Namespace string
 
 	// FieldManager names the store in the ConfigMap's managed fields, at most

@@ -71,6 +71,41 @@ func TestTheReasonArrivesWithAnUnknownOutcome(t *testing.T) {
 	})
 }
 
+// A policy that reverts what is written has made a no of it.
+func TestAWriteThatTheServerUndoesIsNotApplied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		config := api.Config()
+		config.ContentType = "application/json"
+		reverts := false
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if r.Method == http.MethodPut && reverts {
+					var object corev1.ConfigMap
+					if err := json.NewDecoder(r.Body).Decode(&object); err != nil {
+						return nil, err
+					}
+					object.Data = map[string]string{"k": "v"}
+					body, err := json.Marshal(object)
+					if err != nil {
+						return nil, err
+					}
+					r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+				}
+				return next.RoundTrip(r)
+			})
+		})
+		store := start(t, config)
+		set(t, store, "k", "v")
+		reverts = true
+		if err := store.Set(t.Context(), "k", "w"); err == nil || errors.Is(err, mapstore.ErrUnknownOutcome) {
+			t.Errorf("Set: %v, though nothing was written", err)
+		}
+		reverts = false
+		set(t, store, "k", "x")
+	})
+}
+
 // A conflict is an answer, also when nothing can be read behind it.
 func TestAConflictBehindWhichReadsHangIsNotOfUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

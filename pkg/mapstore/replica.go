@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
@@ -16,15 +15,14 @@ import (
 // by the watch, as a write's response or by a quorum read, goes through it, and
 // it alone decides what is newer. It tells an observer what came by.
 type replica struct {
-	logger  logr.Logger
 	current *watch.Var[*Snapshot]
 
 	mu       sync.Mutex           // makes comparing with the current version and replacing it one step
 	observer func(ledger.Version) // protected by mu; who wants to know of all versions that come by; nil if nobody does
 }
 
-func newReplica(logger logr.Logger) *replica {
-	return &replica{logger: logger, current: watch.NewVar(&Snapshot{})}
+func newReplica() *replica {
+	return &replica{current: watch.NewVar(&Snapshot{})}
 }
 
 func (r *replica) load() *Snapshot { return r.current.Load() }
@@ -66,7 +64,6 @@ func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 	case newer(next.revision, now.revision):
 		return r.replaceLocked(now, next, false)
 	case older(next.revision, asked.revision) && older(next.revision, now.revision), next.revision == now.revision && !next.equal(now):
-		r.logger.Info("The API server has gone back in time; following it", "from", now.revision, "to", next.revision)
 		return r.replaceLocked(now, next, true)
 	}
 	r.tellLocked(now, next)

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -26,7 +25,7 @@ func FuzzReplica(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, steps, text string) {
 		words := append(strings.Split(text, " "), "5")
-		r := newReplica(logr.Discard())
+		r := newReplica()
 		asked := r.load()
 		for i, step := range steps[:min(len(steps), 300)] {
 			revision := words[(i*7+int(step))%len(words)]

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -16,7 +15,7 @@ func version(uid types.UID, revision string) *Snapshot {
 }
 
 func TestTheReplicaNeverGoesBack(t *testing.T) {
-	r := newReplica(logr.Discard())
+	r := newReplica()
 	for _, step := range []struct {
 		next   *Snapshot
 		shows  string
@@ -46,7 +45,7 @@ func TestTheReplicaNeverGoesBack(t *testing.T) {
 }
 
 func TestOnlyAQuorumReadFromBeforeWhatWasSeenTurnsBackTime(t *testing.T) {
-	r := newReplica(logr.Discard())
+	r := newReplica()
 	r.install(version("a", "100"), 0)
 	asked := r.load()
 	r.install(version("a", "101"), 0) // meanwhile

@@ -183,7 +183,11 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 		m.turns.Slot.Observe(r.took)
 		r.Version = r.applied.version()
 		r.Version.Rewinds = m.local.install(r.applied, m.draft.base.rewinds).rewinds
-		if r.Version.Rewinds == m.draft.base.rewinds {
+		switch {
+		case r.Version.Rewinds != m.draft.base.rewinds:
+		case r.undone:
+			r.Kind, r.Err = ledger.Rejected, errUndone
+		default:
 			m.acknowledged = r.applied
 		}
 	case ledger.Conflict:

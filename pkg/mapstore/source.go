@@ -106,6 +106,7 @@ func (src *source) confirm(read func() (*Snapshot, error)) (rewinds uint64, err 
 			continue
 		}
 		if now.rewinds != asked.rewinds {
+			src.options.Logger.Info("The API server has gone back in time; following it", "from", asked.revision, "to", now.revision)
 			src.reopen() // what it would bring is from before
 		}
 		return now.rewinds, nil

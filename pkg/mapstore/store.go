@@ -65,13 +65,16 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 	if err := validateName(namespace, name); err != nil {
 		return nil, err
 	}
+	if opts.Namespace != "" && opts.Namespace != namespace {
+		return nil, fmt.Errorf("%w: Options.Namespace is %q, and New was given %q", ErrInvalidArgument, opts.Namespace, namespace)
+	}
 	opts, err := opts.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	opts.Logger = opts.Logger.WithValues("namespace", namespace, "configmap", name)
 	remote := remote.New(client, namespace, name, opts.FieldManager)
-	local := newReplica(opts.Logger)
+	local := newReplica()
 	source := newSource(remote, local, opts)
 	return &Store{
 		current:   local.current,
@@ -195,7 +198,7 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	switch {
 	case errors.Is(err, watch.ErrClosed):
 		return ErrClosed
-	case err == nil && l.synced:
+	case l.synced:
 		return nil
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)

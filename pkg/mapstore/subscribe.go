@@ -69,5 +69,5 @@ func (c *chain) next(now *Snapshot) (Change, bool) {
 
 func (s *Store) logPanic(recovered any, stack []byte) {
 	s.panics.Add(1)
-	s.options.Logger.Error(nil, "A change callback panicked", "panic", panics.Describe(recovered), "stack", string(stack))
+	s.options.Logger.Error(nil, "A change callback panicked", "panic", panics.Describe(recovered), "stack", panics.Trace(stack))
 }

@@ -1,8 +1,12 @@
 package mapstore
 
 import (
+	"bytes"
 	"context"
+	"maps"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
@@ -20,6 +24,7 @@ type result struct {
 	ledger.Event
 	took    time.Duration
 	applied *Snapshot // of a request that was
+	undone  bool      // it changes something, and nothing of that has come to be
 }
 
 // begin begins a task in place of the one that is under way.
@@ -68,16 +73,22 @@ var eventOf = map[remote.Fate]ledger.EventKind{
 
 // sending returns the task that sends the request once.
 func (m *commit) sending(changes bool) func(context.Context, *task) result {
-	object := m.object
+	object, base := m.object, m.draft.base
 	return func(ctx context.Context, t *task) result {
 		answered := m.asking()
 		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) })
 		r := result{Event: ledger.Event{Kind: eventOf[fate], Err: err}, took: answered(fate)}
 		if fate == remote.Applied {
 			r.applied = newSnapshot(answer)
+			r.undone = changesData(object, base.object) && maps.Equal(r.applied.data, base.data)
 		}
 		return r
 	}
+}
+
+// changesData reports whether one version of the object has other entries than another.
+func changesData(a, b *corev1.ConfigMap) bool {
+	return !maps.Equal(a.Data, b.Data) || !maps.EqualFunc(a.BinaryData, b.BinaryData, bytes.Equal)
 }
 
 // read is the task that brings the copy up to date.

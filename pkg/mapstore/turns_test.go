@@ -8,8 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/go-logr/logr"
-
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 )
 
@@ -17,7 +15,7 @@ import (
 // writes who takes no turns.
 func TestAStoreWaitsForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &committer{local: newReplica(logr.Discard()), turns: ledger.Turns{Author: "US__"}}
+		c := &committer{local: newReplica(), turns: ledger.Turns{Author: "US__"}}
 		slot := c.turns.Slot.Length()
 		revision := 0
 		commitBy := func(authors ...ledger.Author) {
@@ -72,7 +70,7 @@ func TestAStoreWaitsForItsTurn(t *testing.T) {
 		}
 
 		past := c.local.load().object
-		c.local = newReplica(logr.Discard())
+		c.local = newReplica()
 		first := snapshotOf(nil, nil)
 		first.object.Annotations = past.Annotations
 		c.local.install(first, 0)

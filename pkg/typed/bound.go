@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
@@ -92,7 +93,7 @@ func (b *bound[T]) publish(sequence uint64, next finding[T]) {
 		logger.Info("A value is rejected; serving the last good one", "reason", next.err.Reason)
 	}
 	if p, ok := errors.AsType[*panicked](next.err.Cause); ok {
-		logger.Error(nil, "What decodes a value panicked", "panic", p.what, "stack", string(p.stack))
+		logger.Error(nil, "What decodes a value panicked", "panic", p.what, "stack", panics.Trace(p.stack))
 	}
 }
 

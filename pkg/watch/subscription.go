@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 )
 
 // A Subscription is one function that follows a [Var]. While there is nothing
@@ -214,5 +216,5 @@ func (s *Subscription) recover() {
 		return
 	}
 	// The value may quote what was being handled, so only its type is logged.
-	slog.Error("watch: a callback panicked", "type", fmt.Sprintf("%T", recovered), "stack", string(stack))
+	slog.Error("watch: a callback panicked", "type", fmt.Sprintf("%T", recovered), "stack", panics.Trace(stack))
 }

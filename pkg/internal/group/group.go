@@ -138,12 +138,3 @@ func (g *Group[T, R]) refuseLocked(err error) {
 	}
 	g.queue = nil
 }
-
-// Note says what keeps those in the queue waiting, for those of them who leave.
-func (g *Group[T, R]) Note(why error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for _, c := range g.queue {
-		c.last = why
-	}
-}

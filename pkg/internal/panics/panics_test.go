@@ -3,6 +3,7 @@ package panics
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"testing"
 )
@@ -22,8 +23,8 @@ func TestADescriptionQuotesNothing(t *testing.T) {
 		"*fmt.wrapError":      func() { panic(fmt.Errorf("%w: "+canary, errors.ErrUnsupported)) },
 		"panics.claim":        func() { panic(claim(canary)) },
 		"*panics.claim":       func() { c := claim(canary); panic(&c) },
-		"runtime error: index out of range [11] with length 11": func() { _ = []byte(canary)[len(canary)] },
-		"assignment to entry in nil map":                        func() { var m map[string]int; m[canary] = 1 },
+		"runtime error: index out of range […] with length …": func() { _ = []byte(canary)[len(canary)] },
+		"assignment to entry in nil map":                      func() { var m map[string]int; m[canary] = 1 },
 	} {
 		func() {
 			defer func() {
@@ -34,4 +35,27 @@ func TestADescriptionQuotesNothing(t *testing.T) {
 			fn()
 		}()
 	}
+}
+
+//go:noinline
+func index(of []int, i int, name string) int { return of[i] + len(name) }
+
+// A stack names functions and lines, and no argument.
+func TestATraceHasNoArguments(t *testing.T) {
+	defer func() {
+		recovered, stack := recover(), debug.Stack()
+		if text := Describe(recovered); strings.Contains(text, "48151623") {
+			t.Error(text)
+		}
+		trace := Trace(stack)
+		for _, hex := range []string{"0x", "48151623", "2debb27"} {
+			if strings.Contains(strings.ReplaceAll(trace, " +0x", ""), hex) {
+				t.Errorf("%s is in\n%s", hex, trace)
+			}
+		}
+		if !strings.Contains(trace, "panics.index(…)") || !strings.Contains(trace, "panics_test.go:") {
+			t.Errorf("it does not say where:\n%s", trace)
+		}
+	}()
+	index([]int{1}, 48151623, "name")
 }
