@@ -14,9 +14,10 @@ import (
 
 // never lists the texts that no user gets to see.
 var never = []string{
-	"mapstore: the transaction's caller is gone", // to the committer only
-	"the server is at revision %s again",         // to the reflector, which then lists
-	"watch: unexpected stack trace: ",            // of the runtime's own format
+	"group: the caller is gone",          // to the committer only
+	"remote: the request was withheld",   // likewise
+	"the server is at revision %s again", // to the reflector, which then lists
+	"watch: unexpected stack trace: ",    // of the runtime's own format
 }
 
 func TestTheTroubleshootingPageHasEveryTextAndNoOther(t *testing.T) {
@@ -89,7 +90,7 @@ func plain(format string) string {
 func messages(t *testing.T) (texts, reasons, sentinels []string) {
 	t.Helper()
 	var paths []string
-	for _, pkg := range []string{"watch", "mapstore", "typed"} {
+	for _, pkg := range []string{"watch", "mapstore", "typed", "internal/group", "internal/ledger", "internal/remote"} {
 		files, err := filepath.Glob(filepath.Join(root, "pkg", pkg, "*.go"))
 		if err != nil {
 			t.Fatal(err)
@@ -114,7 +115,7 @@ func messages(t *testing.T) (texts, reasons, sentinels []string) {
 					reasons = append(reasons, literal(node.Args[0]))
 				}
 			case *ast.ValueSpec:
-				if name := node.Names[0].Name; strings.HasPrefix(name, "Err") {
+				if name := node.Names[0].Name; strings.HasPrefix(name, "Err") && !strings.Contains(path, "internal") {
 					sentinels = append(sentinels, file.Name.Name+"."+name)
 				}
 			}

@@ -33,7 +33,7 @@ type committer struct {
 	trouble atomic.Pointer[error] // why the last attempt was not applied, and the next one waits; nil if none is
 
 	// For Stats.
-	requests, commits, conflicts             atomic.Uint64
+	requests, commits, conflicts, unsigned   atomic.Uint64
 	requestTime                              atomic.Int64 // nanoseconds
 	transactions, unknown, aborted, failures atomic.Uint64
 }
@@ -175,6 +175,7 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	} else {
 		end = commit.resolve(ctx, attempt, batch)
 	}
+	c.learn(end.Evidence)
 	c.group.Expect(members)
 	switch {
 	case end.Kind == ledger.Committed:
@@ -219,9 +220,9 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	switch fate {
 	case remote.Applied:
 		now := newSnapshot(created)
-		c.evidence = ledger.EvidenceOf(now.version(), id)
+		evidence := ledger.EvidenceOf(now.version(), id)
 		if c.local.install(now, base.rewinds).Exists() {
-			return ledger.Outcome{Kind: ledger.Superseded}
+			return ledger.Outcome{Kind: ledger.Superseded, Evidence: evidence}
 		}
 		// The copy is from a time that the server has yet to reach again.
 		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx)}
@@ -235,6 +236,17 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 		return ledger.Outcome{Kind: ledger.Refused, Err: err}
 	default: // if it was created after all, it holds nothing yet
 		return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
+	}
+}
+
+// learn takes what a commit shows of whether ids arrive.
+func (c *committer) learn(e ledger.Evidence) {
+	if e == ledger.Unproven {
+		return
+	}
+	c.evidence = e
+	if e == ledger.Stripped && c.unsigned.Add(1) == 1 {
+		c.options.Logger.Info("The API server does not keep the ledger", "annotation", ledger.Annotation)
 	}
 }
 

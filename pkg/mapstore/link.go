@@ -3,7 +3,13 @@ package mapstore
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
+	"slices"
 	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
@@ -76,7 +82,7 @@ func (src *source) failed(ctx context.Context, err error) error {
 	next := src.link.Load()
 	if next.err == nil {
 		next.since = time.Now()
-		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", err.Error())
+		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
 	}
 	next.err = err
 	if !remote.IsDenied(err) {
@@ -86,4 +92,22 @@ func (src *source) failed(ctx context.Context, err error) error {
 	}
 	src.link.Store(next)
 	return err
+}
+
+// discreet returns what may be logged of an error. A server's own words may, but not
+// what an answer holds that no API server has written.
+func discreet(err error) string {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		details := status.Status().Details
+		if details != nil && slices.ContainsFunc(details.Causes, func(c metav1.StatusCause) bool { return c.Type == metav1.CauseTypeUnexpectedServerResponse }) {
+			return fmt.Sprintf("an unexpected answer with the status %d", status.Status().Code)
+		}
+		return err.Error()
+	}
+	var network net.Error // a url.Error is one
+	if errors.As(err, &network) || errors.Is(err, context.Canceled) || remote.IsOurs(err) {
+		return err.Error()
+	}
+	return fmt.Sprintf("an answer that cannot be read: %T", err)
 }

@@ -16,6 +16,7 @@ type Options struct {
 	//	"Cannot follow the API server; serving the last known state" (info 0): once for each outage, with the reason
 	//	"Following the API server again" (info 0): the outage is over; after how long
 	//	"The API server has gone back in time; following it" (info 0): from and to which revision
+	//	"The API server does not keep the ledger" (info 0): once, when a commit's id has not arrived: see [Stats].Unsigned
 	//	"A change callback panicked" (error): the panic, but for what might quote a value, and the stack
 	//
 	// Values and Deriveds of package typed write these:

@@ -314,6 +314,9 @@ func TestAPolicyThatChangesTheLedgerDoublesNothing(t *testing.T) {
 					if foreign { // which has set it to five, and counts from there
 						want = 5 + 3
 					}
+					if unsigned := store.Stats().Unsigned; unsigned < 4 {
+						t.Errorf("%d commits without an id are counted", unsigned)
+					}
 					if n := settings.Values()["n"]; unknown != 1 || n != strconv.Itoa(want) {
 						t.Errorf("n = %s after %d increments and %d of unknown outcome", n, acknowledged, unknown)
 					}

@@ -57,7 +57,6 @@ func (c *committer) newCommit() *commit {
 func (m *commit) end() {
 	m.forget()
 	m.leave()
-	m.evidence = m.resolver.Evidence()
 }
 
 // saw takes a version that came by. It runs under the replica's lock.

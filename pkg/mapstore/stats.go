@@ -6,8 +6,8 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// Stats is what a store has done since it was made, and what it has before it.
-// The uint64 fields only grow.
+// Stats is what a store has done since it was made, and what is pending. The uint64
+// fields only grow.
 type Stats struct {
 	// Versions of the map that the copy has held, the absent map among them.
 	Versions uint64
@@ -26,6 +26,9 @@ type Stats struct {
 	Commits uint64
 	// Conflicts are the requests that somebody else's write made void.
 	Conflicts uint64
+	// Unsigned are the commits whose id has not arrived in the ledger, as an admission
+	// policy takes it off. Then a lost answer cannot be looked up.
+	Unsigned uint64
 
 	// Transactions are the calls of Update, Set, Delete and Clear that returned
 	// nil. As those that come at the same time share a request, there may be many
@@ -68,6 +71,7 @@ func (s *Store) Stats() Stats {
 		RequestTime:     time.Duration(c.requestTime.Load()),
 		Commits:         c.commits.Load(),
 		Conflicts:       c.conflicts.Load(),
+		Unsigned:        c.unsigned.Load(),
 		Transactions:    c.transactions.Load(),
 		UnknownOutcomes: c.unknown.Load(),
 		Aborted:         c.aborted.Load(),

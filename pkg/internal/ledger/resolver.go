@@ -88,8 +88,9 @@ const (
 
 // An Outcome is how a commit has ended.
 type Outcome struct {
-	Kind OutcomeKind
-	Err  error // why it was not applied, or is not known to be
+	Kind     OutcomeKind
+	Err      error    // why it was not applied, or is not known to be
+	Evidence Evidence // what a commit shows of whether ids arrive; Unproven if nothing
 }
 
 // An OutcomeKind is the kind of an [Outcome].
@@ -105,9 +106,9 @@ const (
 )
 
 var (
-	// ErrBackInTime is what an answer met that came after the server went back in
+	// errBackInTime is what an answer met that came after the server went back in
 	// time: it may be from before.
-	ErrBackInTime = errors.New("the API server has gone back in time")
+	errBackInTime = errors.New("the API server has gone back in time")
 
 	errSuperseded = errors.New("somebody else has written meanwhile")
 	errNoAnswer   = errors.New("no answer, though somebody else has written since")
@@ -123,9 +124,6 @@ func (r *Resolver) Doubt() error { return r.lost }
 
 // Outcome returns how the commit has ended, once an action was Report.
 func (r *Resolver) Outcome() Outcome { return r.outcome }
-
-// Evidence returns what is known after the commit of whether ids arrive.
-func (r *Resolver) Evidence() Evidence { return r.commit.evidence }
 
 // Begin returns the first action. A request that changes nothing has no id in it, and
 // serves to confirm that base is the newest version. What is known to be void is not
@@ -190,7 +188,7 @@ func (r *Resolver) send() Action {
 }
 
 func (r *Resolver) report(kind OutcomeKind, err error) Action {
-	r.state, r.outcome = reported, Outcome{kind, err}
+	r.state, r.outcome = reported, Outcome{Kind: kind, Err: err}
 	return Report
 }
 
@@ -200,14 +198,15 @@ func (r *Resolver) answered(e Event) Action {
 	case e.Kind == Elapsed:
 		e = Event{Kind: Lost, Err: errNoAnswer}
 	case e.Kind == Applied && e.Version.Rewinds != r.commit.base.Rewinds:
-		e = Event{Kind: Lost, Err: ErrBackInTime}
+		e = Event{Kind: Lost, Err: errBackInTime}
 	case e.Kind == Applied && r.fenced: // so the request never will be
 		return r.report(Uncompleted, r.lost)
 	case e.Kind == Applied:
+		r.report(Committed, nil)
 		if r.commit.id != "" {
-			r.commit.evidence = EvidenceOf(e.Version, r.commit.id)
+			r.outcome.Evidence = EvidenceOf(e.Version, r.commit.id)
 		}
-		return r.report(Committed, nil)
+		return Report
 	}
 	r.answer = e
 	switch {
@@ -252,8 +251,9 @@ func (r *Resolver) looked(e Event) Action {
 func (r *Resolver) conclude() Action {
 	switch verdict := r.commit.verdict(r.newest); {
 	case verdict == landed:
-		r.commit.evidence = Arriving
-		return r.report(Committed, nil)
+		r.report(Committed, nil)
+		r.outcome.Evidence = Arriving
+		return Report
 	case verdict == undecided && r.lost == nil: // it has been answered, so it will not land
 		return r.report(Unavailable, r.answer.Err)
 	case r.lost == nil:

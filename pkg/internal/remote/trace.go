@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"sync"
 	"time"
 
@@ -44,6 +45,11 @@ var (
 	errSilent      = errors.New("no answer from the API server")
 	errSlow        = errors.New("no end of the API server's answer")
 )
+
+// IsOurs reports whether the text of err is this package's.
+func IsOurs(err error) bool {
+	return slices.ContainsFunc([]error{errUnreachable, errSilent, errSlow, errThrottled, errPreparing, errAnother}, func(ours error) bool { return errors.Is(err, ours) })
+}
 
 // A tracer follows one request on its way through the transport, and ends it when
 // there is silence for too long.
