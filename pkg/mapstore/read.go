@@ -90,7 +90,7 @@ func (s *Store) hasReached(ctx context.Context, revision string) (bool, error) {
 		return false, err
 	}
 	defer done()
-	list, _, err := s.source.list(ctx, remote.Patient)
+	list, _, err := s.source.list(ctx, remote.Once)
 	return err == nil && !older(list.ResourceVersion, revision), err
 }
 

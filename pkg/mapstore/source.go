@@ -114,9 +114,9 @@ func (src *source) confirm(read func() (*Snapshot, error)) (rewinds uint64, err 
 }
 
 // list tells, unlike refresh, at which revision the map is absent.
-func (src *source) list(ctx context.Context, p remote.Patience) (list *corev1.ConfigMapList, rewinds uint64, err error) {
+func (src *source) list(ctx context.Context, t remote.Timeouts) (list *corev1.ConfigMapList, rewinds uint64, err error) {
 	rewinds, err = src.confirm(func() (*Snapshot, error) {
-		if list, err = src.remote.List(ctx, p); err != nil {
+		if list, err = src.remote.List(ctx, t); err != nil {
 			return nil, err
 		}
 		if len(list.Items) > 0 {
@@ -132,21 +132,21 @@ func (src *source) list(ctx context.Context, p remote.Patience) (list *corev1.Co
 // its watch cache.
 func (src *source) refresh(ctx context.Context) error {
 	_, err := src.confirm(func() (*Snapshot, error) {
-		object, err := src.remote.Get(ctx, remote.Patient)
+		object, err := src.remote.Get(ctx, remote.Once)
 		if err != nil {
 			return nil, err
 		}
 		return newSnapshot(object), nil
 	})
 	if apierrors.IsNotFound(err) {
-		_, _, err = src.list(ctx, remote.Patient)
+		_, _, err = src.list(ctx, remote.Once)
 	}
 	return err
 }
 
 // relist is list, for a watch to begin with.
 func (src *source) relist(ctx context.Context) (*corev1.ConfigMapList, error) {
-	list, rewinds, err := src.list(ctx, remote.Impatient)
+	list, rewinds, err := src.list(ctx, remote.Again)
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +175,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	}
 	src.listed = false
 
-	w, err := src.remote.Watch(ctx, remote.Impatient, options)
+	w, err := src.remote.Watch(ctx, remote.Again, options)
 	if err != nil {
 		return nil, err
 	}

@@ -78,10 +78,10 @@ func (g *Group[T, R]) held() (queued int, all bool) {
 }
 
 // await blocks until so many queue, and reports whether they do.
-func (g *Group[T, R]) await(ctx context.Context, quorum int, patience time.Duration) bool {
+func (g *Group[T, R]) await(ctx context.Context, quorum int, timeout time.Duration) bool {
 	g.demand(quorum)
 	defer g.demand(0)
-	timer := time.NewTimer(patience)
+	timer := time.NewTimer(timeout)
 	defer timer.Stop()
 	select {
 	case <-g.wake:

@@ -26,10 +26,10 @@ type answer[T any] struct {
 }
 
 // call makes one request, whose ctx ends with it.
-func call[T any](ctx context.Context, m *Map, p Patience, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
+func call[T any](ctx context.Context, m *Map, t Timeouts, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	return do(ctx, m, &tracer{m: m, patience: p, cancel: cancel}, limiter, request)
+	return do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel}, limiter, request)
 }
 
 // do makes a request, in a goroutine of its own, so that it can be left. The tracer's

@@ -66,8 +66,8 @@ func (m *Map) Name() string { return m.name }
 func (m *Map) Calls() *sync.WaitGroup { return &m.calls }
 
 // Get reads the ConfigMap with a quorum read.
-func (m *Map) Get(ctx context.Context, p Patience) (*corev1.ConfigMap, error) {
-	object, err := call(ctx, m, p, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+func (m *Map) Get(ctx context.Context, t Timeouts) (*corev1.ConfigMap, error) {
+	object, err := call(ctx, m, t, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		return m.maps.Get(ctx, m.name, metav1.GetOptions{})
 	})
 	if err == nil && !m.Is(object) {
@@ -82,8 +82,8 @@ func (m *Map) Get(ctx context.Context, p Patience) (*corev1.ConfigMap, error) {
 // List reads the ConfigMap with a quorum read too; unlike Get it also tells the
 // revision at which the ConfigMap does not exist. The empty resource version asks for
 // consistency: "0", which informers send, may be served from a cache that lags.
-func (m *Map) List(ctx context.Context, p Patience) (*corev1.ConfigMapList, error) {
-	list, err := call(ctx, m, p, m.limiter, func(ctx context.Context) (*corev1.ConfigMapList, error) {
+func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, error) {
+	list, err := call(ctx, m, t, m.limiter, func(ctx context.Context) (*corev1.ConfigMapList, error) {
 		return m.maps.List(ctx, metav1.ListOptions{FieldSelector: m.selector()})
 	})
 	if err == nil && list.ResourceVersion == "" && !m.resends {
@@ -98,10 +98,10 @@ func (m *Map) List(ctx context.Context, p Patience) (*corev1.ConfigMapList, erro
 }
 
 // Watch opens a watch, which lasts as long as ctx.
-func (m *Map) Watch(ctx context.Context, p Patience, options metav1.ListOptions) (apiwatch.Interface, error) {
+func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions) (apiwatch.Interface, error) {
 	options.FieldSelector = m.selector()
 	ctx, cancel := context.WithCancelCause(ctx)
-	w, err := do(ctx, m, &tracer{m: m, patience: p, cancel: cancel}, m.limiter, func(ctx context.Context) (apiwatch.Interface, error) {
+	w, err := do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel}, m.limiter, func(ctx context.Context) (apiwatch.Interface, error) {
 		return m.maps.Watch(ctx, options)
 	})
 	if err != nil {
@@ -161,7 +161,7 @@ func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend f
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	d := &gate{allow: beforeSend}
-	answer, err := do(ctx, m, &tracer{m: m, patience: forWrites, cancel: cancel, gate: d}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+	answer, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, gate: d}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		if !m.traces && !d.pass() {
 			return nil, ErrWithheld
 		}
@@ -186,7 +186,7 @@ func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend f
 
 // May reports whether the caller has the right to do verb to the ConfigMap.
 func (m *Map) May(ctx context.Context, verb string) (bool, error) {
-	review, err := call(ctx, m, Patient, nil, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
+	review, err := call(ctx, m, Once, nil, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
 		return m.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
 				Namespace: m.namespace,

@@ -120,7 +120,7 @@ func TestARequestThatGetsNoConnectionIsUnsent(t *testing.T) {
 			t.Parallel()
 			m := open(t, row.config)
 			if row.config == throttled {
-				_, _ = m.Get(t.Context(), Patient) // takes the one request that is allowed
+				_, _ = m.Get(t.Context(), Once) // takes the one request that is allowed
 			}
 			fate, allowed, late, err := put(t, m, within(t, 100*time.Millisecond))
 			if fate != Unsent || allowed != 0 || late > 500*time.Millisecond {
@@ -227,7 +227,7 @@ func TestWhatWasLeftIsNotSentLater(t *testing.T) {
 	if n := s.puts.Load(); n != 0 {
 		t.Errorf("%d requests have arrived", n)
 	}
-	if _, err := m.Get(t.Context(), Patient); err == nil || strings.Contains(err.Error(), "credentials") {
+	if _, err := m.Get(t.Context(), Once); err == nil || strings.Contains(err.Error(), "credentials") {
 		t.Errorf("the plugin has done its work, and yet: %v", err) // there is no such map
 	}
 }
@@ -300,7 +300,7 @@ func TestOnlySilenceIsBounded(t *testing.T) {
 				})
 				m := open(t, config)
 				for range 2 { // the second one meets the limit
-					if _, err := m.Get(t.Context(), Impatient); !errors.Is(err, row.err) {
+					if _, err := m.Get(t.Context(), Again); !errors.Is(err, row.err) {
 						t.Fatalf("%v, want %v", err, row.err)
 					}
 				}

@@ -13,27 +13,26 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// A Patience bounds the silence in which a request is waited for. It does not bound
-// the time before the client asks for a connection, as in its rate limit, and leaves
+// Timeouts bound the silence in which a request is waited for. They do not bound
+// the time before the client asks for a connection, as in its rate limit, and leave
 // a transfer that is under way more time.
-type Patience struct {
-	Connected time.Duration // from asking for a connection until there is one
-	Answered  time.Duration // from then on until the answer begins
+type Timeouts struct {
+	Connect   time.Duration // from asking for a connection until there is one
+	FirstByte time.Duration // from then on until the answer begins
 }
 
 var (
-	// Patient is who needs the answer and will not ask again by itself.
-	Patient = Patience{10 * time.Second, 10 * time.Second}
+	// Once is for a caller who needs the answer and does not ask again by itself.
+	Once = Timeouts{10 * time.Second, 10 * time.Second}
 
-	// Impatient is who asks again and again until the server can be followed. It
-	// does not wait long for a connection, so that the first attempt after a
-	// network has healed is not late because the one before still waits for an
-	// answer to what was lost.
-	Impatient = Patience{2 * time.Second, 5 * time.Second}
+	// Again is for a caller who asks again and again until the server can be followed.
+	// It does not wait long for a connection: when a network has healed, the next
+	// attempt must not be late because the one before waits for what was lost.
+	Again = Timeouts{2 * time.Second, 5 * time.Second}
 
 	// forWrites is longer: a server can need many seconds for a map of many thousand
 	// keys.
-	forWrites = Patience{10 * time.Second, 20 * time.Second}
+	forWrites = Timeouts{10 * time.Second, 20 * time.Second}
 )
 
 // transfer is how long an answer may take from its beginning to its end. At 100 kB/s
@@ -55,7 +54,7 @@ func IsOurs(err error) bool {
 // there is silence for too long.
 type tracer struct {
 	m        *Map
-	patience Patience
+	timeouts Timeouts
 	cancel   context.CancelCauseFunc
 	gate     *gate // nil for what only reads
 
@@ -70,10 +69,10 @@ func (t *tracer) with(ctx context.Context) context.Context {
 			t.mu.Lock()
 			t.traced = true
 			t.mu.Unlock()
-			t.bound(t.patience.Connected, errUnreachable)
+			t.bound(t.timeouts.Connect, errUnreachable)
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
-			t.bound(t.patience.Answered, errSilent)
+			t.bound(t.timeouts.FirstByte, errSilent)
 			if t.gate != nil && !t.gate.connected(t.m.traces) && info.Conn != nil {
 				info.Conn.Close() // nothing else keeps the transport from writing the request
 			}
@@ -86,7 +85,7 @@ func (t *tracer) with(ctx context.Context) context.Context {
 // it asks for a connection, the clock starts now.
 func (t *tracer) begin() {
 	if !t.m.traces {
-		t.bound(t.patience.Answered, errSilent)
+		t.bound(t.timeouts.FirstByte, errSilent)
 	}
 }
 
