@@ -15,12 +15,12 @@ import (
 // one map; [StrictJSON] rejects them. Text after the value is rejected, and so is
 // null, except for a map, a slice or an interface.
 func JSON[T any]() Codec[T] {
-	return jsonCodec(decodeJSON[T])
+	return jsonCodec(jsonDecoder[T](false))
 }
 
 // StrictJSON is [JSON] that rejects fields that T does not have.
 func StrictJSON[T any]() Codec[T] {
-	return jsonCodec(decodeStrictJSON[T])
+	return jsonCodec(jsonDecoder[T](true))
 }
 
 func jsonCodec[T any](decode func([]byte) (T, error)) Codec[T] {
@@ -33,17 +33,24 @@ func jsonCodec[T any](decode func([]byte) (T, error)) Codec[T] {
 	}
 }
 
-func decodeJSON[T any](text []byte) (T, error) {
-	return decodeOneJSON[T](json.NewDecoder(bytes.NewReader(text)))
+// jsonDecoder returns a function that decodes one JSON value; strict rejects fields that
+// T does not have.
+func jsonDecoder[T any](strict bool) func(text []byte) (T, error) {
+	guarded := hasQuantity(reflect.TypeFor[T](), nil)
+	return func(text []byte) (T, error) {
+		var zero T
+		if guarded && !areBounded(text) {
+			return zero, errUnbounded
+		}
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		if strict {
+			decoder.DisallowUnknownFields()
+		}
+		return decodeOne[T](decoder)
+	}
 }
 
-func decodeStrictJSON[T any](text []byte) (T, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	return decodeOneJSON[T](decoder)
-}
-
-func decodeOneJSON[T any](decoder *json.Decoder) (T, error) {
+func decodeOne[T any](decoder *json.Decoder) (T, error) {
 	var zero T
 	var value *T // nil after a null
 	if err := decoder.Decode(&value); err != nil {

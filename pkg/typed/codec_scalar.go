@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // String is the codec of strings: the text as it is, byte for byte.
@@ -60,28 +58,6 @@ func Float[T ~float32 | ~float64]() Codec[T] {
 // 1h30m or 250ms. They may be negative; see [Codec.Validate].
 func Duration() Codec[time.Duration] {
 	return scalar("not a duration", time.ParseDuration, time.Duration.String)
-}
-
-// Quantity is the codec of Kubernetes quantities, such as 500m or 2Gi, and writes
-// their canonical form. Take a DeepCopy before computing with one that is larger
-// than an int64: copies share its digits.
-func Quantity() Codec[resource.Quantity] {
-	return scalar("not a quantity",
-		func(text string) (resource.Quantity, error) {
-			if !isBounded(text) {
-				return resource.Quantity{}, Reject("a quantity of more than 64 characters, or an exponent of more than two digits")
-			}
-			return resource.ParseQuantity(text)
-		},
-		func(value resource.Quantity) string { return value.String() })
-}
-
-// isBounded keeps texts away from the parser of quantities for which it, or who
-// computes with the result, takes more than a moment: their numbers are exact,
-// so that 1e-99999999 has a hundred million digits.
-func isBounded(quantity string) bool {
-	_, exponent, _ := strings.Cut(strings.ToLower(quantity), "e")
-	return len(quantity) <= 64 && len(strings.TrimLeft(exponent, "+-")) <= 2
 }
 
 // Text is the codec of types that encode themselves as text, such as

@@ -18,10 +18,10 @@ import (
 // JSON, so T has the tags and methods of [encoding/json], and what [JSON] says
 // holds. Besides, keys that occur twice and a second document are rejected, and
 // so are aliases that could make a document larger than 16 MiB.
-func YAML[T any]() Codec[T] { return yamlCodec(decodeJSON[T]) }
+func YAML[T any]() Codec[T] { return yamlCodec(jsonDecoder[T](false)) }
 
 // StrictYAML is [YAML] that rejects fields that T does not have.
-func StrictYAML[T any]() Codec[T] { return yamlCodec(decodeStrictJSON[T]) }
+func StrictYAML[T any]() Codec[T] { return yamlCodec(jsonDecoder[T](true)) }
 
 func yamlCodec[T any](decode func([]byte) (T, error)) Codec[T] {
 	return Codec[T]{
@@ -57,7 +57,7 @@ func yamlToJSON(text string) ([]byte, error) {
 		return nil, Reject("not UTF-8")
 	case !isOneDocument(text):
 		return nil, Reject("more than one YAML document")
-	case expandedYAML(text) > maxYAMLBytes:
+	case expandedYAML(text) > maxYAMLBytes && hasAliases(text):
 		return nil, Reject("YAML aliases that stand for too much")
 	}
 	var document json.RawMessage
@@ -138,6 +138,23 @@ func expandedYAML(text string) float64 {
 	}
 	return float64(len(text)) * math.Pow(1+float64(aliases)/float64(anchored), float64(anchored))
 }
+
+// hasAliases reports whether what looks like an alias is one. In a comment, a quoted
+// string or a block it is just text: then the document can be read all the same when
+// each of them names an anchor that does not exist.
+func hasAliases(text string) bool {
+	missing := "x" // longer than any anchor
+	for _, f := range references.FindAllStringSubmatch(text, -1) {
+		if f[1] == "&" && len(f[2]) >= len(missing) {
+			missing = f[2] + "x"
+		}
+	}
+	renamed := aliases.ReplaceAllString(text, "${1}*"+missing)
+	var document json.RawMessage
+	return yaml.Unmarshal([]byte(renamed), &document) != nil
+}
+
+var aliases = regexp.MustCompile(`(^|[^0-9A-Za-z])\*[0-9A-Za-z_-]+`)
 
 // whichLine is how the decoder's errors begin. What follows may quote the text.
 var whichLine = regexp.MustCompile(`^error converting YAML to JSON: yaml: (?:unmarshal errors:\n  )?(line [0-9]+): `)

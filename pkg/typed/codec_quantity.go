@@ -1,0 +1,86 @@
+package typed
+
+import (
+	"bytes"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Quantity is the codec of Kubernetes quantities, such as 500m or 2Gi, and writes
+// their canonical form. Take a DeepCopy before computing with one that is larger
+// than an int64: copies share its digits.
+func Quantity() Codec[resource.Quantity] {
+	return scalar("not a quantity",
+		func(text string) (resource.Quantity, error) {
+			if !isBounded(text) {
+				return resource.Quantity{}, errUnbounded
+			}
+			return resource.ParseQuantity(text)
+		},
+		func(value resource.Quantity) string { return value.String() })
+}
+
+// isBounded keeps texts away from the parser of quantities for which it, or who
+// computes with the result, takes more than a moment: their numbers are exact,
+// so that 1e-99999999 has a hundred million digits.
+func isBounded(quantity string) bool {
+	_, exponent, _ := strings.Cut(strings.ToLower(quantity), "e")
+	return len(quantity) <= 64 && len(strings.TrimLeft(exponent, "+-")) <= 2
+}
+
+var errUnbounded = Reject("a quantity of more than 64 characters, or an exponent of more than two digits")
+
+// areBounded reports whether isBounded holds for all that might be a quantity in a
+// JSON text. What is not JSON is left to the decoder.
+func areBounded(text []byte) bool {
+	decoder := json.NewDecoder(bytes.NewReader(text))
+	decoder.UseNumber()
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return true
+		}
+		number, _ := token.(string)
+		if n, ok := token.(json.Number); ok {
+			number = n.String()
+		}
+		if looksLikeNumber(number) && !isBounded(number) {
+			return false
+		}
+	}
+}
+
+func looksLikeNumber(text string) bool {
+	return text != "" && strings.Trim(text, "+-.0123456789eE \t\r\n") == ""
+}
+
+var quantity = reflect.TypeFor[resource.Quantity]()
+
+// hasQuantity reports whether a quantity can be in a value of type t. The types that
+// are being looked into are above it.
+func hasQuantity(t reflect.Type, above []reflect.Type) bool {
+	if t == quantity {
+		return true
+	}
+	if slices.Contains(above, t) {
+		return false
+	}
+	above = append(above, t)
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return hasQuantity(t.Elem(), above)
+	case reflect.Map:
+		return hasQuantity(t.Elem(), above) || hasQuantity(t.Key(), above)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if hasQuantity(t.Field(i).Type, above) {
+				return true
+			}
+		}
+	}
+	return false
+}
