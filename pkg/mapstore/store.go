@@ -157,9 +157,9 @@ func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, lo
 // for a credential plugin, may go on for as long as that takes; its request is not
 // sent.
 //
-// Called from inside a callback, Close does not wait for callbacks; they end
-// with the call they are in. Close may be called more than once; it returns
-// nil.
+// Called from inside a callback, of this store or of another, Close does not wait
+// for callbacks; they end with the call they are in. Close may be called more than
+// once; it returns nil.
 func (s *Store) Close() error {
 	before, stop := s.end()
 	s.calls.Wait()

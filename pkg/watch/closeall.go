@@ -9,24 +9,21 @@ type Closer interface {
 	Subscriptions() []*Subscription
 
 	// end closes the Var without waiting. It returns what is closed when the
-	// callbacks under way have ended, and whether the caller is inside one.
-	end() (running []<-chan struct{}, inside bool)
+	// callbacks under way have ended.
+	end() (running []<-chan struct{})
 }
 
-// CloseAll closes several Vars as if they were one: when a callback of any of them
-// calls it, it waits for no callback of any. If the Vars were closed one by one,
-// two callbacks that each close all would deadlock.
+// CloseAll closes several Vars, and waits for the callbacks of all. Called from inside
+// a callback, of whichever Var, it waits for none: two callbacks that each wait for the
+// other would do so for ever.
 func CloseAll(vars ...Closer) {
 	// All stop before any is waited for, so that a blocked callback delays
 	// none of the others.
 	var running []<-chan struct{}
-	inside := false
 	for _, v := range vars {
-		r, in := v.end()
-		running = append(running, r...)
-		inside = inside || in
+		running = append(running, v.end()...)
 	}
-	if inside {
+	if isInsideACallback() {
 		return
 	}
 	for _, ended := range running {

@@ -75,13 +75,13 @@ func (v *Var[T]) Subscriptions() []*Subscription {
 }
 
 // Close closes the Var: its value no longer changes, its iterators and waiters end,
-// and no callback runs once Close has returned. When one of the Var's callbacks
-// calls Close, it waits for no callback: those that are running end with the step
-// they are in. Close may be called more than once.
+// and no callback runs once Close has returned. When a callback calls Close, of this
+// Var or of another, it waits for no callback: those that are running end with the
+// step they are in. Close may be called more than once.
 func (v *Var[T]) Close() { CloseAll(v) }
 
 // end closes v and stops its subscriptions, without waiting for any.
-func (v *Var[T]) end() (running []<-chan struct{}, inside bool) {
+func (v *Var[T]) end() (running []<-chan struct{}) {
 	v.mu.Lock()
 	v.closed = true
 	subscriptions := make([]*Subscription, 0, len(v.followers))
@@ -95,13 +95,11 @@ func (v *Var[T]) end() (running []<-chan struct{}, inside bool) {
 	v.mu.Unlock()
 
 	for _, s := range subscriptions {
-		ended, own := s.end()
-		inside = inside || own
-		if ended != nil {
+		if ended, _ := s.end(); ended != nil {
 			running = append(running, ended)
 		}
 	}
-	return running, inside
+	return running
 }
 
 // Changes returns an iterator over the chain of changes, as pairs of an old and a

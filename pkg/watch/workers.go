@@ -37,6 +37,8 @@ func (p *workerPool) startLocked() {
 
 func (p *workerPool) work() {
 	id := goroutineID()
+	workers.Store(id, struct{}{})
+	defer workers.Delete(id)
 	p.mu.Lock()
 	p.starting = false
 	for len(p.queue) > 0 {
@@ -52,6 +54,15 @@ func (p *workerPool) work() {
 		p.mu.Lock()
 	}
 	p.mu.Unlock()
+}
+
+// workers has the goroutines of all pools, by their numbers.
+var workers sync.Map
+
+// isInsideACallback reports whether the caller is a callback of any Var.
+func isInsideACallback() bool {
+	_, ok := workers.Load(goroutineID())
+	return ok
 }
 
 // goroutineID reads the number of the calling goroutine off its stack trace, as
