@@ -20,7 +20,7 @@ import (
 
 // historyLimit is how long a history may take to come to what it is to show, on a
 // machine that has much else to do.
-const historyLimit = 2 * time.Minute
+const historyLimit = 5 * time.Minute
 
 // Promises 1 to 5, 7, 8 and 10, on whole histories: several stores, two of which
 // share a client, each with several goroutines that do what comes to their mind,
