@@ -1,56 +1,54 @@
 // Package e2e holds the store to its promises on a real API server: through
-// several stores at once, beside writers that know nothing of it, and through
-// outages.
+// several stores at once, and beside writers that know nothing of it. What breaks
+// around the stores is in its folder faults.
 package e2e
 
 import (
 	"context"
+	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/hack/kube"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// plane is the control plane that all tests share. Those that kill or pause a
-// part of it start one of their own.
+// plane is the control plane that all tests share. None of them breaks it.
 var plane *kube.ControlPlane
 
-func TestMain(m *testing.M) {
-	os.Exit(run(m))
-}
+func TestMain(m *testing.M) { os.Exit(run(m)) }
 
-func run(m *testing.M) int {
+func run(m *testing.M) (code int) {
+	if namespace := os.Getenv(asClient); namespace != "" {
+		fmt.Fprintln(os.Stderr, beClient(namespace))
+		return 1
+	}
 	if os.Getenv("KUBE_CACHE_MUTATION_DETECTOR") != "true" {
 		fmt.Fprintln(os.Stderr, "set KUBE_CACHE_MUTATION_DETECTOR=true, as `make e2e` does")
 		return 1
 	}
+	_ = flag.Set("rapid.nofailfile", "true") // the seed that it prints does, and leaves nothing behind
 	var err error
-	plane, err = kube.Start(context.Background(), kube.Options{})
+	if plane, err = kube.Start(context.Background(), kube.Options{}); err == nil {
+		code = m.Run()
+		err = plane.Stop()
+	}
+	if err == nil && code == 0 { // a test that failed may have had no chance to clean up
+		err = goleak.Find()
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
-	}
-	code := m.Run()
-	if err := plane.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	if code == 0 { // a test that failed may have had no chance to clean up
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			return 1
-		}
 	}
 	return code
 }
@@ -63,161 +61,128 @@ type site struct {
 	*testing.T
 	plane     *kube.ControlPlane
 	namespace string
-	outside   *kubernetes.Clientset
+	outside   *rig.Client
 }
 
-func newSite(t *testing.T) *site { return newSiteOn(t, plane) }
-
-func newSiteOn(t *testing.T, plane *kube.ControlPlane) *site {
+func newSite(t *testing.T) *site {
 	t.Helper()
 	namespace, err := plane.Namespace(t.Context(), "e2e")
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &site{T: t, plane: plane, namespace: namespace, outside: clientFor(t, plane.Config())}
+	s := &site{T: t, plane: plane, namespace: namespace}
+	s.outside = s.client(plane.Config(), nil)
+	return s
 }
 
-// ownPlane starts a control plane that the test may break.
-func ownPlane(t *testing.T) *kube.ControlPlane {
-	t.Helper()
-	plane, err := kube.Start(t.Context(), kube.Options{})
+// client returns a client whose requests go through network, if that is not nil.
+func (s *site) client(config *rest.Config, network *rig.Network) *rig.Client {
+	s.Helper()
+	client, err := rig.NewClient(config, network)
 	if err != nil {
-		t.Fatal(err)
+		s.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := plane.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return plane
-}
-
-func clientFor(t *testing.T, config *rest.Config) *kubernetes.Clientset {
-	t.Helper()
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s.Cleanup(client.Cut)
 	return client
 }
 
-// store starts a store with a client of its own, as another process would have.
-func (s *site) store(change ...func(*rest.Config, *mapstore.Options)) *mapstore.Store {
+// store runs a store with a client of its own, as another process would have.
+func (s *site) store(network *rig.Network) *mapstore.Store {
 	s.Helper()
-	store := s.unsynced(change...)
-	ctx, cancel := context.WithTimeout(s.Context(), 20*time.Second)
-	defer cancel()
-	if err := store.WaitForSync(ctx); err != nil {
+	return s.storeOf(s.client(s.plane.Config(), network), mapstore.Options{})
+}
+
+func (s *site) storeOf(client kubernetes.Interface, opts mapstore.Options) *mapstore.Store {
+	s.Helper()
+	store := s.start(client, opts)
+	if err := store.WaitForSync(s.within()); err != nil {
 		s.Fatal(err)
 	}
 	return store
 }
 
-func (s *site) unsynced(change ...func(*rest.Config, *mapstore.Options)) *mapstore.Store {
+// start runs a store until the end of the test, and does not wait for its sync.
+func (s *site) start(client kubernetes.Interface, opts mapstore.Options) *mapstore.Store {
 	s.Helper()
-	config, opts := s.plane.Config(), mapstore.Options{}
-	for _, c := range change {
-		c(config, &opts)
-	}
-	store, err := mapstore.New(clientFor(s.T, config), s.namespace, mapName, opts)
+	store, err := mapstore.New(client, s.namespace, mapName, opts)
 	if err != nil {
 		s.Fatal(err)
 	}
-	s.run(store)
-	return store
-}
-
-// run starts a store that ends with the test.
-func (s *site) run(store *mapstore.Store) {
-	s.Helper()
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		if err := store.Start(context.Background()); err != nil {
-			s.Errorf("Start: %v", err)
-		}
-	}()
+	ended := make(chan error, 1)
+	go func() { ended <- store.Start(context.Background()) }()
 	s.Cleanup(func() {
 		store.Close()
-		<-ended
+		if err := <-ended; err != nil {
+			s.Errorf("Start: %v", err)
+		}
 	})
+	return store
 }
 
 // within returns a ctx that ends in time for the test to report why.
-func within(t *testing.T, limit time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	t.Cleanup(cancel)
+func (s *site) within() context.Context {
+	s.Helper()
+	ctx, cancel := context.WithTimeout(s.Context(), rig.Patience)
+	s.Cleanup(cancel)
 	return ctx
 }
 
-func (s *site) create(data map[string]string) *corev1.ConfigMap {
+// until waits until cond holds.
+func (s *site) until(what string, cond func() bool) {
 	s.Helper()
-	return s.createMap(&corev1.ConfigMap{Data: data})
-}
-
-func (s *site) createMap(object *corev1.ConfigMap) *corev1.ConfigMap {
-	s.Helper()
-	object.Name = mapName
-	created, err := s.outside.CoreV1().ConfigMaps(s.namespace).Create(s.Context(), object, metav1.CreateOptions{})
-	if err != nil {
-		s.Fatal(err)
+	if err := rig.Until(s.Context(), rig.Patience, cond); err != nil {
+		s.Fatalf("not %s: %v", what, err)
 	}
-	return created
 }
 
-func (s *site) get() *corev1.ConfigMap {
+func (s *site) maps() typedcorev1.ConfigMapInterface {
+	return s.outside.CoreV1().ConfigMaps(s.namespace)
+}
+
+func (s *site) must(object *corev1.ConfigMap, err error) *corev1.ConfigMap {
 	s.Helper()
-	object, err := s.outside.CoreV1().ConfigMaps(s.namespace).Get(s.Context(), mapName, metav1.GetOptions{})
 	if err != nil {
 		s.Fatal(err)
 	}
 	return object
+}
+
+func (s *site) create(object *corev1.ConfigMap) *corev1.ConfigMap {
+	s.Helper()
+	object.Name = mapName
+	return s.must(s.maps().Create(s.within(), object, metav1.CreateOptions{}))
+}
+
+func (s *site) get() *corev1.ConfigMap {
+	s.Helper()
+	return s.must(s.maps().Get(s.within(), mapName, metav1.GetOptions{}))
 }
 
 // patch edits the map as `kubectl patch --type=merge` does.
 func (s *site) patch(json string) *corev1.ConfigMap {
 	s.Helper()
-	object, err := s.outside.CoreV1().ConfigMaps(s.namespace).Patch(s.Context(), mapName, types.MergePatchType, []byte(json), metav1.PatchOptions{})
-	if err != nil {
-		s.Fatal(err)
-	}
-	return object
+	return s.must(s.maps().Patch(s.within(), mapName, types.MergePatchType, []byte(json), metav1.PatchOptions{}))
 }
 
 func (s *site) remove() {
 	s.Helper()
-	if err := s.outside.CoreV1().ConfigMaps(s.namespace).Delete(s.Context(), mapName, metav1.DeleteOptions{}); err != nil {
+	if err := s.maps().Delete(s.within(), mapName, metav1.DeleteOptions{}); err != nil {
 		s.Fatal(err)
 	}
 }
 
 func (s *site) set(store *mapstore.Store, key, value string) {
 	s.Helper()
-	if err := store.Set(within(s.T, 20*time.Second), key, value); err != nil {
+	if err := store.Set(s.within(), key, value); err != nil {
 		s.Fatalf("Set(%s): %v", key, err)
 	}
 }
 
-func (s *site) waitUntil(store *mapstore.Store, what string, cond func(*mapstore.Snapshot) bool) *mapstore.Snapshot {
+func (s *site) waitFor(store *mapstore.Store, revision string) *mapstore.Snapshot {
 	s.Helper()
-	snapshot, err := store.WaitUntil(within(s.T, 20*time.Second), cond)
-	if err != nil {
-		s.Fatalf("waiting until %s: %v", what, err)
-	}
-	return snapshot
-}
-
-func (s *site) waitForRevision(store *mapstore.Store, revision string) *mapstore.Snapshot {
-	s.Helper()
-	snapshot, err := store.WaitFor(within(s.T, 20*time.Second), revision)
+	snapshot, err := store.WaitFor(s.within(), revision)
 	if err != nil {
 		s.Fatal(err)
 	}
 	return snapshot
-}
-
-// contents returns what a snapshot holds as a plain map.
-func contents(snapshot *mapstore.Snapshot) map[string]string {
-	return maps.Collect(snapshot.All())
 }

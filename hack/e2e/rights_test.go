@@ -1,28 +1,36 @@
 package e2e
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"time"
 
+	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/yaml"
+	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // may is a rule for the one map.
 func may(verbs ...string) rbacv1.PolicyRule {
 	return rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{mapName}, Verbs: verbs}
-}
-
-func (s *site) as(user string) func(*rest.Config, *mapstore.Options) {
-	return func(config *rest.Config, _ *mapstore.Options) { *config = *s.plane.User(user) }
 }
 
 func (s *site) grant(user string, rules ...rbacv1.PolicyRule) {
@@ -35,166 +43,161 @@ func (s *site) grant(user string, rules ...rbacv1.PolicyRule) {
 func TestAMissingRightIsNamedAndTheStoreRecoversWhenItArrives(t *testing.T) {
 	for _, missing := range []string{"list", "watch"} {
 		t.Run(missing, func(t *testing.T) {
+			t.Parallel()
 			s := newSite(t)
-			var rest []string
-			for _, verb := range []string{"get", "list", "watch", "update", "patch", "create"} {
-				if verb != missing {
-					rest = append(rest, verb)
+			all := []string{"get", "list", "watch", "update", "patch", "create"}
+			user := "lacks-" + missing
+			s.grant(user, may(slices.DeleteFunc(slices.Clone(all), func(verb string) bool { return verb == missing })...))
+			store := s.start(s.client(s.plane.User(user), nil), mapstore.Options{})
+			denied := func(what string, err error, says string) {
+				t.Helper()
+				if !apierrors.IsForbidden(err) || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), says) {
+					t.Errorf("%s: %v, want the denial at once, and in it: %s", what, err, says)
 				}
 			}
-			user := "lacks-" + missing
-			s.grant(user, may(rest...))
-			store := s.unsynced(s.as(user))
-			start := time.Now()
-			err := store.WaitForSync(t.Context())
-			if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "cannot "+missing) {
-				t.Errorf("WaitForSync: %v, want it to name %s", err, missing)
-			}
-			if took := time.Since(start); took > 8*time.Second {
-				t.Errorf("WaitForSync took %v", took)
-			}
-			if err := store.Verify(t.Context()); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "may not "+missing+" it") {
-				t.Errorf("Verify: %v, want it to name %s alone", err, missing)
-			}
-			if err := store.Check(nil); !apierrors.IsForbidden(err) {
-				t.Errorf("Check: %v", err)
-			}
-			start = time.Now()
-			if err := store.Set(t.Context(), "k", "v"); !apierrors.IsForbidden(err) || errors.Is(err, context.DeadlineExceeded) {
-				t.Errorf("Set before the sync: %v, want the denial", err)
-			}
-			if took := time.Since(start); took > 5*time.Second {
-				t.Errorf("Set took %v to be denied", took)
-			}
-			s.grant(user, may(append(rest, missing)...))
-			settles(t, "rights", func() bool { return store.WaitForSync(t.Context()) == nil })
+			denied("WaitForSync", store.WaitForSync(s.within()), "cannot "+missing)
+			denied("Verify", store.Verify(s.within()), "may not "+missing+" it")
+			denied("Check", store.Check(nil), missing)
+			denied("Set before the sync", store.Set(s.within(), "k", "v"), missing)
+			s.grant(user, may(all...))
+			s.until("synced", func() bool { return store.WaitForSync(s.within()) == nil })
 			s.set(store, "k", "v")
 		})
 	}
 }
 
-func TestAReaderReadsAndItsWritesAreForbiddenAtOnce(t *testing.T) {
+// The manifest of the README, applied as it is but for the namespace, gives service
+// accounts what a reader and a writer need. Whoever takes over a pod with one of its
+// roles reaches the one map, and nothing else in the namespace: no other map, no
+// kind of resource, by no verb.
+func TestTheManifestsRolesSufficeAndReachNothingElse(t *testing.T) {
 	s := newSite(t)
-	s.create(map[string]string{"k": "v"})
-	s.grant("reader", may("get", "list", "watch"))
-	store := s.store(s.as("reader"))
-	if got, _ := store.Get("k"); got != "v" {
-		t.Errorf("Get = %q", got)
+	s.applyManifest()
+	readerIs, writerIs := s.serviceAccount("my-reader"), s.serviceAccount("my-writer")
+	reading := s.storeOf(s.client(readerIs, nil), mapstore.Options{})
+	writing := s.storeOf(s.client(writerIs, nil), mapstore.Options{})
+	if err := writing.Verify(s.within()); err != nil {
+		t.Errorf("the writer lacks rights: %v", err)
 	}
-	if _, err := store.Sync(t.Context()); err != nil {
-		t.Errorf("Sync: %v", err)
-	}
-	start := time.Now()
-	if err := store.Set(t.Context(), "k", "w"); !apierrors.IsForbidden(err) {
-		t.Errorf("Set: %v", err)
-	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("the denial took %v", took)
-	}
-	err := store.Verify(t.Context())
-	if !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "update, patch, create") || strings.Contains(err.Error(), "list") {
-		t.Errorf("Verify: %v, want it to name what a reader lacks", err)
-	}
-	if got := s.get().Data["k"]; got != "v" {
-		t.Errorf("k = %q", got)
-	}
-}
-
-// The rights that name one map suffice to create and run it, and reach no other.
-func TestTheWritersRightsSufficeAndReachNothingElse(t *testing.T) {
-	s := newSite(t)
-	s.grant("writer", may("get", "list", "watch", "update", "patch", "create"))
-	store := s.store(s.as("writer"))
-	if err := store.Verify(t.Context()); err != nil {
-		t.Errorf("Verify: %v", err)
-	}
-	s.set(store, "k", "v")
-
-	client := clientFor(t, s.plane.User("writer"))
-	other, err := mapstore.New(client, s.namespace, "another", mapstore.Options{})
+	written, err := writing.Update(s.within(), rig.Increment("n"))
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("the writer: %v", err)
 	}
-	go other.Start(t.Context()) //nolint:errcheck // ends with the test
-	defer other.Close()
-	if err := other.WaitForSync(t.Context()); !apierrors.IsForbidden(err) {
-		t.Errorf("another map: %v", err)
+	if n, _ := s.waitFor(reading, written.Revision()).Get("n"); n != "1" {
+		t.Errorf("the reader reads %q", n)
 	}
-	if _, err := client.CoreV1().ConfigMaps(s.namespace).List(t.Context(), metav1.ListOptions{}); !apierrors.IsForbidden(err) {
-		t.Errorf("listing the namespace: %v", err)
+	if _, err := reading.Sync(s.within()); err != nil {
+		t.Errorf("the reader's Sync: %v", err)
 	}
-	if _, err := client.CoreV1().Secrets(s.namespace).Get(t.Context(), mapName, metav1.GetOptions{}); !apierrors.IsForbidden(err) {
-		t.Errorf("a secret: %v", err)
+	if err := reading.Set(s.within(), "n", "7"); !apierrors.IsForbidden(err) || errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the reader writes: %v", err)
+	}
+	if err := reading.Verify(s.within()); !apierrors.IsForbidden(err) || !strings.Contains(err.Error(), "update, patch, create") || strings.Contains(err.Error(), "get") {
+		t.Errorf("Verify for the reader: %v, want it to name what a reader lacks", err)
+	}
+	nobodys := s.rights(s.serviceAccount("nobody"))
+	for _, row := range []struct {
+		config *rest.Config
+		verbs  []string
+	}{
+		{readerIs, []string{"get", "list", "watch"}},
+		{writerIs, []string{"create", "get", "list", "patch", "update", "watch"}},
+	} {
+		rights := slices.DeleteFunc(s.rights(row.config), func(right string) bool { return slices.Contains(nobodys, right) })
+		var want []string
+		for _, verb := range row.verbs {
+			want = append(want, fmt.Sprint(verb, []string{""}, []string{"configmaps"}, []string{mapName}))
+		}
+		if !slices.Equal(rights, want) {
+			t.Errorf("the rights are %q, want %q", rights, want)
+		}
+		s.isDenied(row.config)
 	}
 }
 
-func TestANamespaceThatDoesNotExist(t *testing.T) {
-	s := newSite(t)
-	s.namespace = "nowhere"
-	store := s.store()
-	if err := store.Set(t.Context(), "k", "v"); !apierrors.IsNotFound(err) {
-		t.Errorf("Set: %v", err)
+// rights returns all that the server says a client has in the namespace, sorted.
+func (s *site) rights(config *rest.Config) (rights []string) {
+	s.Helper()
+	review, err := s.client(config, nil).AuthorizationV1().SelfSubjectRulesReviews().Create(s.within(), &authorizationv1.SelfSubjectRulesReview{
+		Spec: authorizationv1.SelfSubjectRulesReviewSpec{Namespace: s.namespace},
+	}, metav1.CreateOptions{})
+	if err != nil || review.Status.Incomplete {
+		s.Fatalf("not all rights are known: %v, %s", err, review.Status.EvaluationError)
 	}
-}
-
-// An API server that has just been started knows of no rights for a second or
-// two, and denies everything.
-func TestARestartDeniesNobodyWhatIsTheirs(t *testing.T) {
-	t.Parallel()
-	plane := ownPlane(t)
-	s := newSiteOn(t, plane)
-	s.grant("writer", may("get", "list", "watch", "update", "patch", "create"))
-	store := s.store(s.as("writer"))
-	s.set(store, "n", "0")
-	var tally tally
-	var writers sync.WaitGroup
-	ctx, stop := context.WithCancel(t.Context())
-	for range 4 {
-		writers.Go(func() {
-			for ctx.Err() == nil {
-				_, err := store.Update(t.Context(), increment("n"))
-				tally.count(t, err)
-			}
-		})
-	}
-	for range 3 {
-		acknowledged := tally.acknowledged.Load()
-		settles(t, "writers", func() bool { return tally.acknowledged.Load() > acknowledged+20 })
-		if err := plane.APIServer.Restart(t.Context()); err != nil {
-			t.Fatal(err)
+	for _, rule := range review.Status.ResourceRules {
+		for _, verb := range rule.Verbs {
+			rights = append(rights, fmt.Sprint(verb, rule.APIGroups, rule.Resources, rule.ResourceNames))
 		}
 	}
-	acknowledged := tally.acknowledged.Load()
-	settles(t, "writers", func() bool { return tally.acknowledged.Load() > acknowledged+20 })
-	stop()
-	writers.Wait()
-	tally.check(t, s.get().Data["n"])
-	if failed := tally.failed.Load(); failed > 0 {
-		t.Errorf("%d writes failed", failed)
+	slices.Sort(rights)
+	return rights
+}
+
+// isDenied checks that what the server says of rights is also what it does.
+func (s *site) isDenied(config *rest.Config) {
+	s.Helper()
+	client := s.client(config, nil)
+	maps, other := client.CoreV1().ConfigMaps(s.namespace), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "another"}}
+	for what, err := range map[string]error{
+		"get":              errorOf(maps.Get(s.within(), "another", metav1.GetOptions{})),
+		"list":             errorOf(maps.List(s.within(), metav1.ListOptions{})),
+		"update":           errorOf(maps.Update(s.within(), other, metav1.UpdateOptions{})),
+		"apply":            errorOf(maps.Apply(s.within(), applycorev1.ConfigMap("another", s.namespace), metav1.ApplyOptions{FieldManager: "mapstore"})),
+		"create":           errorOf(maps.Create(s.within(), &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: mapName}}, metav1.CreateOptions{})),
+		"delete":           maps.Delete(s.within(), mapName, metav1.DeleteOptions{}),
+		"deletecollection": maps.DeleteCollection(s.within(), metav1.DeleteOptions{}, metav1.ListOptions{}),
+		"list secrets":     errorOf(client.CoreV1().Secrets(s.namespace).List(s.within(), metav1.ListOptions{})),
+	} {
+		if !apierrors.IsForbidden(err) {
+			s.Errorf("%s: %v, want it forbidden", what, err)
+		}
 	}
 }
 
-// Whoever waits to learn what became of a write, and may no longer read, does
-// not keep all others of the store waiting.
-func TestALostAnswerAndThenNoRightsHoldUpNobodyForLong(t *testing.T) {
-	s := newSite(t)
-	s.grant("writer", may("get", "list", "watch", "update", "patch", "create"))
-	net := &network{}
-	store := s.store(s.as("writer"), net.through)
-	s.set(store, "n", "0")
-	defer net.delayWatches()()
-	net.onAnswer(loseOnce(func() { s.grant("writer") }))
-	start := time.Now()
-	lost := make(chan error, 1)
-	go func() { lost <- store.Set(t.Context(), "n", "1") }()
-	settles(t, "the first request", func() bool { return net.puts.Load() > 1 })
-	if err := store.Set(t.Context(), "n", "2"); !apierrors.IsForbidden(err) || errors.Is(err, mapstore.ErrUnknownOutcome) {
-		t.Errorf("the second Set: %v, want it forbidden", err)
+func errorOf[T any](_ T, err error) error { return err }
+
+// applyManifest applies the README's manifest to the site's namespace.
+func (s *site) applyManifest() {
+	s.Helper()
+	manifest, err := os.ReadFile("../../examples/rbac.yaml")
+	if err != nil {
+		s.Fatal(err)
 	}
-	if err := <-lost; !errors.Is(err, mapstore.ErrUnknownOutcome) || !errors.Is(err, errLost) || !apierrors.IsForbidden(err) {
-		t.Errorf("the first Set: %v, want ErrUnknownOutcome, the lost answer and the denial", err)
+	manifest = bytes.ReplaceAll(manifest, []byte("namespace: default"), []byte("namespace: "+s.namespace))
+	documents := yaml.NewYAMLReader(bufio.NewReader(bytes.NewReader(manifest)))
+	for {
+		document, err := documents.Read()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		var object runtime.Object
+		if err == nil {
+			object, _, err = scheme.Codecs.UniversalDeserializer().Decode(document, nil, nil)
+		}
+		switch object := object.(type) {
+		case *rbacv1.Role:
+			_, err = s.outside.RbacV1().Roles(s.namespace).Create(s.within(), object, metav1.CreateOptions{})
+		case *rbacv1.RoleBinding:
+			_, err = s.outside.RbacV1().RoleBindings(s.namespace).Create(s.within(), object, metav1.CreateOptions{})
+		}
+		if err != nil || object == nil {
+			s.Fatalf("%v: %s", err, document)
+		}
 	}
-	if took := time.Since(start); took > 10*time.Second {
-		t.Errorf("they took %v", took)
+}
+
+// serviceAccount returns what makes a client be what a pod would be.
+func (s *site) serviceAccount(name string) *rest.Config {
+	s.Helper()
+	accounts := s.outside.CoreV1().ServiceAccounts(s.namespace)
+	if _, err := accounts.Create(s.within(), &corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{}); err != nil {
+		s.Fatal(err)
 	}
+	token, err := accounts.CreateToken(s.within(), name, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	config := rest.AnonymousClientConfig(s.plane.Config())
+	config.BearerToken, config.QPS = token.Status.Token, -1
+	return config
 }

@@ -28,6 +28,11 @@ func typed(name string) test    { return test{"pkg/typed", name} }
 // e2e is a test on a real API server.
 func e2e(name string) test { return test{"hack/e2e", name} }
 
+// row is a row of the fault matrix.
+func row(name string) test {
+	return test{"hack/e2e/faults", "TestTheMatrix/" + strings.ReplaceAll(name, " ", "_")}
+}
+
 func (m mutant) String() string {
 	return fmt.Sprintf("promise %-5s %-72s %s", m.promises, m.breaks, m.caughtBy)
 }
@@ -54,12 +59,12 @@ var mutants = []mutant{
 		"pkg/mapstore/sink.go",
 		"		k.install(newSnapshot(cm))",
 		"		half := newSnapshot(cm)\n		half.data = k.local.load().data\n		k.install(half)\n		for key, value := range cm.Data {\n			half.data[key] = value\n			time.Sleep(time.Millisecond)\n		}",
-		e2e("TestEverySnapshotIsOneCommittedVersionAndTimeDoesNotGoBack")},
+		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"1", "a write is visible before the server has agreed to it",
 		"pkg/mapstore/task.go",
 		"		answered := m.asking()\n",
 		"		early := newSnapshot(object)\n		early.sequence = m.draft.base.sequence\n		m.local.current.Store(early)\n		answered := m.asking()\n",
-		e2e("TestAWriteThatIsRefusedIsNeverVisible")},
+		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 
 	// 2: monotonic
 	{"2", "revisions are compared as text, so that 9 is newer than 10",
@@ -76,19 +81,19 @@ var mutants = []mutant{
 		"pkg/internal/remote/map.go",
 		"metav1.ListOptions{FieldSelector: m.selector()}",
 		"metav1.ListOptions{FieldSelector: m.selector(), ResourceVersion: \"0\"}",
-		e2e("TestAnAPIServerThatLagsBehindIsNeverVisibleAsOlderData")},
+		row("switched to and fro between API servers, one lags 500 ms")},
 
 	// 3: read your writes
 	{"3", "a write's answer is not installed, only what the watch brings",
 		"pkg/mapstore/resolve.go",
 		"m.local.install(r.applied, m.draft.base.rewinds).rewinds",
 		"m.draft.base.rewinds",
-		e2e("TestReadYourWrites")},
+		e2e("TestTwoStoresBehaveAsOneMap")},
 	{"3", "Sync answers from the copy",
 		"pkg/mapstore/read.go",
 		"	if err := s.source.refresh(ctx); err != nil {",
 		"	if err := ctx.Err(); err != nil {",
-		e2e("TestSyncSeesWhatWasCompleteBeforeTheCall")},
+		e2e("TestTwoStoresBehaveAsOneMap")},
 	{"3", "WaitFor takes any answer of the server as a sign of the revision",
 		"pkg/mapstore/read.go",
 		"return err == nil && !older(list.ResourceVersion, revision)",
@@ -100,7 +105,7 @@ var mutants = []mutant{
 		"pkg/internal/remote/map.go",
 		"	d := &gate{allow: beforeSend}\n",
 		"	object.ResourceVersion = \"\"\n	d := &gate{allow: beforeSend}\n",
-		e2e("TestNoUpdateIsLost")},
+		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"4", "a conflict ends the write instead of running it again",
 		"pkg/internal/remote/fate.go",
 		"		return Conflict\n",
@@ -190,24 +195,24 @@ var mutants = []mutant{
 		"pkg/internal/ledger/resolver.go",
 		"	case e.Kind == Lost && r.commit.id != \"\":\n		r.lost = e.Err\n",
 		"	case e.Kind == Lost && r.commit.id != \"\":\n		return r.report(Committed, nil)\n",
-		e2e("TestAcknowledgedWritesSurviveKills")},
+		e2e("TestTheRepetitionOfALostRequest/is_denied")},
 	{"6", "a write is acknowledged before its answer has come",
 		"pkg/mapstore/task.go",
 		"		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) })\n",
 		"		go m.remote.Update(context.WithoutCancel(ctx), object, func() bool { return true })\n		answer, fate, err := object, remote.Applied, error(nil)\n		m.maySend(t, changes)\n",
-		e2e("TestNoUpdateIsLost")},
+		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 
 	// 7: subscriptions
 	{"7", "the first Change starts from the current state, not from empty",
 		"pkg/mapstore/subscribe.go",
 		"&chain{last: &Snapshot{}, filters: filters}",
 		"&chain{last: s.current.Load(), filters: filters}",
-		e2e("TestFoldingTheChangesGivesTheMap")},
+		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"7", "a version without a change for a subscriber moves its chain on",
 		"pkg/mapstore/subscribe.go",
 		"	if ok {\n		c.last = now\n	}",
 		"	c.last = now",
-		e2e("TestVersionsWithNothingToTellCallNobody")},
+		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"7", "every change begins at the initial value",
 		"pkg/watch/subscription.go",
 		"			seen = now // before",
@@ -244,12 +249,12 @@ var mutants = []mutant{
 		"pkg/mapstore/sink.go",
 		"k.install(absentSnapshot(cm.UID, cm.ResourceVersion))",
 		"_ = cm",
-		e2e("TestADeletedMapIsEmptyAndTheNextWriteCreatesItAnew")},
+		e2e("TestHistoriesAreLinearizable/beside_foreign_writers")},
 	{"8", "a recreated map is no Reset",
 		"pkg/mapstore/replica.go",
 		"recreated := now.uid != \"\" && next.uid != now.uid",
 		"recreated := false",
-		e2e("TestARecreatedMapArrivesAsAReset")},
+		e2e("TestHistoriesAreLinearizable/beside_foreign_writers")},
 	{"8", "a rollback of the server is not a Reset",
 		"pkg/mapstore/replica.go",
 		"r.replaceLocked(now, next, true)",
@@ -259,14 +264,14 @@ var mutants = []mutant{
 		"pkg/mapstore/source.go",
 		"	if !src.listed {",
 		"	if false {",
-		e2e("TestARestoreFromABackupIsAResetAndWritesGoOn")},
+		mapstore("TestARewoundServerIsAReset")},
 
 	// 9: available
 	{"9", "the copy is emptied when the contact is lost",
 		"pkg/mapstore/link.go",
 		"	next.err = err\n",
 		"	next.err = err\n	src.local.current.Store(&Snapshot{})\n",
-		e2e("TestAnOutageOfTheAPIServer")},
+		row("connections refused")},
 	{"9", "a list that works hides a watch that is forbidden",
 		"pkg/mapstore/source.go",
 		"			src.listed = err == nil\n",
@@ -276,12 +281,12 @@ var mutants = []mutant{
 		"pkg/mapstore/sink.go",
 		"	src := (*source)(k)\n	src.heard()",
 		"	src := (*source)(k)",
-		e2e("TestEveryFrameIsContact")},
+		e2e("TestStatusDescribesTheCopy")},
 	{"9", "a store waits for a server that has fallen silent",
 		"pkg/mapstore/source.go",
 		"	src.open.Store(opened)\n",
 		"	opened.idle.Stop()\n",
-		e2e("TestAServerThatFallsSilent")},
+		row("half-open: watches bring nothing, all else works; StaleAfter 4 s")},
 	{"9", "reconnecting backs off for longer and longer",
 		"pkg/mapstore/source.go",
 		"Steps: 64, Cap: limit}",
@@ -315,7 +320,7 @@ var mutants = []mutant{
 		"pkg/mapstore/validate.go",
 		"validation.IsConfigMapKey(key); len(problems) > 0",
 		"validation.IsConfigMapKey(key); false",
-		e2e("TestBadInputIsFoundLocallyAndChangesNothing")},
+		e2e("TestBadArgumentsAreFoundLocally")},
 	{"11", "one byte too much is let through",
 		"pkg/mapstore/validate.go",
 		"	if next.values > maxValueBytes &&",

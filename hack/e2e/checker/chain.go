@@ -15,6 +15,7 @@ type chain struct {
 	steps   []step
 	overlap bool // two callbacks have run at once
 	left    bool // the subscription ended before the last version
+	late    bool // a callback has run after its end
 }
 
 // checkChain checks what is promised of the Changes of one subscription.
@@ -22,6 +23,9 @@ func (h *history) checkChain(report *Report, c chain) {
 	who := "a subscription of " + c.client
 	if c.overlap {
 		report.violated("%s: two callbacks at once", who)
+	}
+	if c.late {
+		report.violated("%s: a callback ran after its end", who)
 	}
 	var last view
 	folded := make(map[string]string)

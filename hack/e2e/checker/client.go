@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -21,7 +22,6 @@ type Client struct {
 	mu        sync.Mutex // protects all below
 	slots     []bool     // which mark keys are in use by a call
 	followers []*follower
-	left      bool
 }
 
 // Update is the store's Update; fn sees the marks too.
@@ -88,17 +88,6 @@ func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapst
 	return err
 }
 
-// Increment adds one to the number under key, which counts as zero when there
-// is none.
-func (c *Client) Increment(ctx context.Context, key string) error {
-	return c.Update(ctx, func(tx *mapstore.Tx) error {
-		text, _ := tx.Get(key)
-		n, _ := strconv.Atoi(text)
-		tx.Set(key, strconv.Itoa(n+1))
-		return nil
-	})
-}
-
 // Set makes value the value of key.
 func (c *Client) Set(ctx context.Context, key, value string) error {
 	return c.Update(ctx, func(tx *mapstore.Tx) error {
@@ -146,30 +135,23 @@ func (c *Client) Read() *mapstore.Snapshot {
 	return snapshot
 }
 
-// Follow holds one more subscription of the store to what is promised of them.
-func (c *Client) Follow(filters ...mapstore.Filter) {
+// Follow holds one more subscription of the store to what is promised of them,
+// until stop is called or the run ends.
+func (c *Client) Follow(filters ...mapstore.Filter) (stop func()) {
 	f := &follower{client: c, filters: filters}
 	f.subscription = c.store.OnChange(f.take, filters...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.followers = append(c.followers, f)
-}
-
-// Leave ends the subscriptions of a client whose store is going to be closed:
-// nobody will expect it to show the map's last version.
-func (c *Client) Leave() {
-	c.mu.Lock()
-	c.left = true
-	c.mu.Unlock()
-	c.stop()
+	return f.leave
 }
 
 func (c *Client) stop() {
 	c.mu.Lock()
-	followers := append([]*follower(nil), c.followers...)
+	followers := slices.Clone(c.followers)
 	c.mu.Unlock()
 	for _, f := range followers {
-		f.subscription.Stop()
+		f.stop()
 	}
 }
 

@@ -29,8 +29,9 @@ const (
 	undecided       = "unknown"
 )
 
-// patience bounds porcupine's search.
-const patience = 30 * time.Second
+// patience bounds porcupine's search. It decides a history of any of our tests
+// within seconds, on a slow machine too.
+const patience = 2 * time.Minute
 
 // linearize asks porcupine whether there is an order of all operations, in
 // keeping with when they were called and returned, in which each found what the

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 )
@@ -131,27 +132,11 @@ func (o *Outsider) object(name string, data map[string]string) *corev1.ConfigMap
 // is not an object.
 func signed(mergePatch, name string) []byte {
 	var patch map[string]any
-	if json.Unmarshal([]byte(mergePatch), &patch) != nil || patch == nil {
-		return []byte(mergePatch)
-	}
-	for parent, field := patch, "metadata"; ; field = "annotations" {
-		child, ok := parent[field].(map[string]any)
-		if _, given := parent[field]; given && !ok {
-			return []byte(mergePatch)
+	if json.Unmarshal([]byte(mergePatch), &patch) == nil && patch != nil &&
+		unstructured.SetNestedField(patch, name, "metadata", "annotations", outsiderAnnotation) == nil {
+		if text, err := json.Marshal(patch); err == nil {
+			return text
 		}
-		if !ok {
-			child = make(map[string]any)
-			parent[field] = child
-		}
-		if field == "annotations" {
-			child[outsiderAnnotation] = name
-			break
-		}
-		parent = child
 	}
-	text, err := json.Marshal(patch)
-	if err != nil {
-		return []byte(mergePatch)
-	}
-	return text
+	return []byte(mergePatch)
 }

@@ -32,6 +32,7 @@ package checker
 import (
 	"context"
 	"crypto/rand"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,9 +107,17 @@ func (r *Run) Outsider(name string, client kubernetes.Interface) *Outsider {
 	return &Outsider{run: r, name: name, maps: client.CoreV1().ConfigMaps(r.namespace)}
 }
 
-// SoFar counts what has been recorded until now: transactions by outcome, reads,
-// Syncs, looks and versions.
+// SoFar counts what has been recorded until now. Foreign are the edits of
+// outsiders.
 func (r *Run) SoFar() Report {
+	changes := 0
+	for _, c := range r.everyClient() {
+		c.mu.Lock()
+		for _, f := range c.followers {
+			changes += f.count()
+		}
+		c.mu.Unlock()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return Report{
@@ -118,7 +127,9 @@ func (r *Run) SoFar() Report {
 		Reads:        len(r.record.reads),
 		Syncs:        len(r.record.syncs),
 		Looks:        int(r.looks.Load()),
+		Changes:      changes,
 		Versions:     r.witness.count(),
+		Foreign:      len(r.record.edits),
 	}
 }
 
@@ -133,7 +144,7 @@ func (r *Run) Close() {
 func (r *Run) everyClient() []*Client {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]*Client(nil), r.clients...)
+	return slices.Clone(r.clients)
 }
 
 // add adds to the record.

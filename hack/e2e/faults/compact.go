@@ -4,27 +4,49 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // compacted keeps each affected store between its list and its watch until etcd
 // has forgotten what it has listed.
 func compacted(ctx context.Context, b *testbed) (func(context.Context) error, error) {
-	var releases []func()
-	gone := make(map[*member]int64)
+	gate := make(chan struct{})
+	waiting, gone := make(map[*member]*atomic.Int64), make(map[*member]int64)
 	for _, m := range b.affected() {
-		gone[m] = m.front.gone.Load()
-		releases = append(releases, m.front.holdWatches())
-		m.front.endWatches()
+		here := &atomic.Int64{}
+		waiting[m], gone[m] = here, m.network.Gone.Load()
+		m.network.OnRequest(func(request *http.Request) (*http.Response, error) {
+			if !rig.IsWatch(request) {
+				return nil, nil
+			}
+			here.Add(1)
+			select {
+			case <-gate:
+				return nil, nil
+			case <-request.Context().Done():
+				return nil, request.Context().Err()
+			}
+		})
+		m.network.EndWatches()
 	}
 	release := func() {
-		for _, fn := range releases {
-			fn()
+		for _, m := range b.affected() {
+			m.network.OnRequest(nil)
+		}
+		close(gate)
+	}
+	for _, m := range b.affected() {
+		if err := rig.Until(ctx, rig.Patience, func() bool { return waiting[m].Load() > 0 }); err != nil {
+			release()
+			return nil, fmt.Errorf("store %s opens no watch: %w", m.name, err)
 		}
 	}
 	if err := b.forget(ctx); err != nil {
@@ -34,7 +56,7 @@ func compacted(ctx context.Context, b *testbed) (func(context.Context) error, er
 	return func(ctx context.Context) error {
 		release()
 		for _, m := range b.affected() {
-			if err := until(ctx, patience, func() bool { return m.front.gone.Load() > gone[m] }); err != nil {
+			if err := rig.Until(ctx, rig.Patience, func() bool { return m.network.Gone.Load() > gone[m] }); err != nil {
 				return fmt.Errorf("store %s was never answered by 410: %w", m.name, err)
 			}
 		}
@@ -43,20 +65,13 @@ func compacted(ctx context.Context, b *testbed) (func(context.Context) error, er
 	}, nil
 }
 
-// forget waits until each affected store is about to watch, and compacts away
-// the revision from which it will.
+// forget compacts away what was before. Of three versions the second is the one to
+// compact at: etcd can still begin a watch at the revision itself, and the checker's
+// witness, from which nothing may be taken that it has not seen, is about as fast as
+// the store that is not affected.
 func (b *testbed) forget(ctx context.Context) error {
-	for _, m := range b.affected() {
-		if err := until(ctx, patience, func() bool { return m.front.waiting.Load() > 0 }); err != nil {
-			return fmt.Errorf("store %s opens no watch: %w", m.name, err)
-		}
-	}
-	// Of three versions the second is the one to compact at: etcd can still begin
-	// a watch at the revision itself, and the checker's witness, from which
-	// nothing may be taken that it has not seen, is about as fast as the store
-	// that is not affected.
-	var revisions []string
 	witness := b.members[len(b.members)-1].store
+	var revisions []string
 	for range 3 {
 		_, value, err := b.mark(ctx)
 		if err != nil {
@@ -71,18 +86,14 @@ func (b *testbed) forget(ctx context.Context) error {
 		}
 		revisions = append(revisions, seen.Revision())
 	}
-	return compact(ctx, b.plane.EtcdURL(), revisions[1])
-}
-
-func compact(ctx context.Context, etcdURL, revision string) error {
-	rev, err := strconv.ParseInt(revision, 10, 64)
+	revision, err := strconv.ParseInt(revisions[1], 10, 64)
 	if err != nil {
 		return err
 	}
-	client, err := clientv3.New(clientv3.Config{Endpoints: []string{etcdURL}, DialTimeout: 5 * time.Second})
+	client, err := clientv3.New(clientv3.Config{Endpoints: []string{b.plane.EtcdURL()}, DialTimeout: 5 * time.Second})
 	if err != nil {
 		return err
 	}
-	_, err = client.Compact(ctx, rev)
+	_, err = client.Compact(ctx, revision)
 	return errors.Join(err, client.Close())
 }

@@ -7,10 +7,31 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 )
 
 // A fault begins, and returns what ends it.
 type fault func(context.Context, *testbed) (lift func(context.Context) error, err error)
+
+// lasting is a fault that begins, and ends.
+func lasting(begin, end func(context.Context, *testbed) error) fault {
+	return func(ctx context.Context, b *testbed) (func(context.Context) error, error) {
+		return func(ctx context.Context) error { return end(ctx, b) }, begin(ctx, b)
+	}
+}
+
+// each does something to each affected store.
+func each(do func(*member)) func(context.Context, *testbed) error {
+	return func(_ context.Context, b *testbed) error {
+		for _, m := range b.affected() {
+			do(m)
+		}
+		return nil
+	}
+}
+
+func nothing(context.Context, *testbed) error { return nil }
 
 // again is a fault that strikes every now and then, with this time between two
 // on average. It is no fault if it never succeeds.
@@ -22,7 +43,7 @@ func again(every time.Duration, strike func(ctx context.Context, b *testbed, n i
 		var struck atomic.Int64
 		var failure error
 		task.Go(func() {
-			for n := 0; pause(ctx, every/2+time.Duration(rng.Int64N(int64(every)))) == nil; n++ {
+			for n := 0; rig.Pause(ctx, every/2+time.Duration(rng.Int64N(int64(every)))) == nil; n++ {
 				if err := strike(context.WithoutCancel(ctx), b, n); err != nil {
 					failure = err
 					continue
@@ -31,7 +52,7 @@ func again(every time.Duration, strike func(ctx context.Context, b *testbed, n i
 			}
 		})
 		return func(ctx context.Context) error {
-			err := until(ctx, patience, func() bool { return struck.Load() >= 3 })
+			err := rig.Until(ctx, rig.Patience, func() bool { return struck.Load() >= 3 })
 			cancel()
 			task.Wait()
 			b.note(fmt.Sprintf("%d times", struck.Load()))
@@ -42,10 +63,6 @@ func again(every time.Duration, strike func(ctx context.Context, b *testbed, n i
 		}, nil
 	}
 }
-
-// patience is how long something may take that is bound to happen, however
-// slow the machine.
-const patience = 20 * time.Second
 
 // A proof that a fault really happens is that what it counts becomes more while
 // the fault lasts. The zero value asks for nothing.
@@ -66,7 +83,7 @@ func (p proof) await(ctx context.Context, b *testbed, before int64) error {
 	if p.figure == nil {
 		return nil
 	}
-	err := until(ctx, patience, func() bool { return p.figure(b)-before >= p.atLeast })
+	err := rig.Until(ctx, 3*rig.Patience, func() bool { return p.figure(b)-before >= p.atLeast })
 	b.note(fmt.Sprintf("%d %s", p.figure(b)-before, p.of))
 	if err != nil {
 		return fmt.Errorf("the fault does not happen: %d %s, want %d: %w", p.figure(b)-before, p.of, p.atLeast, err)

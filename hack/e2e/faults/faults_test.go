@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
-	"fmt"
-	"os"
+	"flag"
 	"testing"
 	"time"
 
@@ -11,10 +9,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if isChild() {
-		os.Exit(runChild())
-	}
 	quiet()
+	flag.Parse()
+	_ = flag.Set("test.parallel", "100") // they wait for their control planes, which see to it that there are not too many
 	goleak.VerifyTestMain(m)
 }
 
@@ -23,20 +20,20 @@ func TestTheMatrix(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}
-	planes := &planes{}
-	defer func() {
+	s := settings{seed: uint64(time.Now().UnixNano()), rounds: 1, short: true}
+	planes := newPlanes(6)
+	t.Cleanup(func() {
 		if err := planes.stop(); err != nil {
 			t.Error(err)
 		}
-	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
-	defer cancel()
-	s := settings{seed: uint64(time.Now().UnixNano()), rounds: 1, parallel: 6, short: true}
-	t.Logf("seed %d", s.seed)
-	for _, res := range runAll(ctx, planes, matrix(s.short), s, func(res result) { fmt.Fprintln(t.Output(), res.line()) }) {
-		t.Run(res.name, func(t *testing.T) {
+	})
+	for _, r := range matrix(s.short) {
+		t.Run(r.name, func(t *testing.T) {
+			t.Parallel()
+			res := r.execute(t.Context(), planes, s)
+			t.Log(res.line()) // here only, as the parent of what fails shows what it has logged, too
 			if res.err != nil {
-				t.Error(res.line())
+				t.Errorf("with the seed %d", s.seed)
 			}
 		})
 	}

@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
@@ -41,11 +41,14 @@ func (b *testbed) startLoad(pace time.Duration) {
 	l := &load{stopping: make(chan struct{}), pace: pace}
 	var tasks sync.WaitGroup
 	for _, m := range b.members {
-		for range l.writers(b, m) {
-			rng := b.newRand()
-			tasks.Go(func() { l.write(ctx, m, rng) })
+		writes := slices.Contains(b.writers(), m)
+		for range writersPerStore {
+			if writes {
+				rng := b.newRand()
+				tasks.Go(func() { l.write(ctx, m, rng) })
+			}
 		}
-		tasks.Go(func() { l.read(ctx, m) })
+		tasks.Go(func() { l.read(ctx, m, writes) })
 	}
 	l.stop = sync.OnceFunc(func() {
 		close(l.stopping)
@@ -54,17 +57,9 @@ func (b *testbed) startLoad(pace time.Duration) {
 	b.load = l
 }
 
-// writers returns how many a store has.
-func (*load) writers(b *testbed, m *member) int {
-	if slices.Contains(b.writers(), m) {
-		return writersPerStore
-	}
-	return 0
-}
-
 func (l *load) write(ctx context.Context, m *member, rng *rand.Rand) {
 	for l.again(time.Duration(rng.Int64N(int64(2 * l.pace)))) {
-		m.count(l.transact(ctx, m, rng))
+		m.Count(l.transact(ctx, m, rng))
 	}
 }
 
@@ -74,11 +69,13 @@ func (l *load) transact(ctx context.Context, m *member, rng *rand.Rand) error {
 	slot := "slot-" + strconv.Itoa(rng.IntN(slots))
 	switch draw := rng.IntN(10); {
 	case draw < 6:
-		return m.client.Increment(ctx, "counter-"+strconv.Itoa(rng.IntN(counters)))
+		return m.client.Update(ctx, rig.Increment("counter-"+strconv.Itoa(rng.IntN(counters))))
 	case draw < 8:
 		from := rng.IntN(accounts)
 		to := (from + 1 + rng.IntN(accounts-1)) % accounts
-		return m.client.Update(ctx, transfer("account-"+strconv.Itoa(from), "account-"+strconv.Itoa(to)))
+		return m.client.Update(ctx, func(tx *mapstore.Tx) error {
+			return errors.Join(rig.Add("account-"+strconv.Itoa(from), -1)(tx), rig.Add("account-"+strconv.Itoa(to), 1)(tx))
+		})
 	case draw < 9:
 		return m.client.Set(ctx, slot, m.name+" "+strconv.Itoa(rng.IntN(1000)))
 	default:
@@ -86,23 +83,11 @@ func (l *load) transact(ctx context.Context, m *member, rng *rand.Rand) error {
 	}
 }
 
-// transfer moves 1 from one key to another. A key that is absent, or that
-// somebody has written nonsense into, counts as zero.
-func transfer(from, to string) func(*mapstore.Tx) error {
-	return func(tx *mapstore.Tx) error {
-		for key, change := range map[string]int{from: -1, to: 1} {
-			value, _ := tx.Get(key)
-			n, _ := strconv.Atoi(value)
-			tx.Set(key, strconv.Itoa(n+change))
-		}
-		return nil
-	}
-}
-
-func (l *load) read(ctx context.Context, m *member) {
+// read reads locally and, unless the store is to be left to its watch, from the server.
+func (l *load) read(ctx context.Context, m *member, syncs bool) {
 	for n := 0; l.again(l.pace); n++ {
 		m.client.Read()
-		if n%20 == 0 {
+		if n%20 == 0 && syncs {
 			// Bounded, so that one that waits for a lost server does not end the local reads.
 			limited, cancel := context.WithTimeout(ctx, time.Second)
 			_ = m.client.Sync(limited) // the checker has taken it down
@@ -122,45 +107,17 @@ func (l *load) again(wait time.Duration) bool {
 	}
 }
 
-// A tally counts what became of the transactions of one store.
-type tally struct {
-	acknowledged, unknown, failed atomic.Int64
-}
-
-func (t *tally) count(err error) {
-	switch {
-	case err == nil:
-		t.acknowledged.Add(1)
-	case errors.Is(err, mapstore.ErrUnknownOutcome):
-		t.unknown.Add(1)
-	default:
-		t.failed.Add(1)
-	}
-}
-
 // expectLoad waits until n more transactions of each of these stores have been
 // acknowledged.
 func expectLoad(ctx context.Context, when string, n int64, members []*member) error {
 	marks := make([]int64, len(members))
 	for i, m := range members {
-		marks[i] = m.acknowledged.Load()
+		marks[i] = m.Acknowledged.Load()
 	}
 	for i, m := range members {
-		err := until(ctx, patience, func() bool { return m.acknowledged.Load() >= marks[i]+n })
+		err := rig.Until(ctx, 2*rig.Patience, func() bool { return m.Acknowledged.Load() >= marks[i]+n })
 		if err != nil {
-			return fmt.Errorf("too little load %s: store %s acknowledged %d of %d transactions: %w", when, m.name, m.acknowledged.Load()-marks[i], n, err)
-		}
-	}
-	return nil
-}
-
-// until polls cond, for no longer than limit.
-func until(ctx context.Context, limit time.Duration, cond func() bool) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for !cond() {
-		if err := pause(ctx, 2*time.Millisecond); err != nil {
-			return err
+			return fmt.Errorf("too little load %s: store %s acknowledged %d of %d transactions: %w", when, m.name, m.Acknowledged.Load()-marks[i], n, err)
 		}
 	}
 	return nil

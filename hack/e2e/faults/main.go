@@ -23,13 +23,10 @@ import (
 )
 
 func main() {
-	if isChild() {
-		os.Exit(runChild())
-	}
 	var s settings
 	flag.IntVar(&s.rounds, "rounds", 1, "how many times each fault comes and goes")
 	flag.Uint64Var(&s.seed, "seed", 42, "what the moments are drawn from")
-	flag.IntVar(&s.parallel, "parallel", 1, "how many rows run at the same time, of those that leave their control plane alone")
+	flag.IntVar(&s.parallel, "parallel", 1, "how many rows run at the same time, where they can share a control plane")
 	flag.BoolVar(&s.short, "short", false, "the short form: shorter faults, fewer rows")
 	pattern := flag.String("run", "", "only the rows whose name matches this regular expression")
 	file := flag.String("write", "", "a file whose table is to be replaced, between "+beginMarker+" and "+endMarker)
@@ -46,7 +43,7 @@ func main() {
 
 // matrix returns the rows of the form that the settings ask for.
 func matrix(short bool) []row {
-	rows := slices.Concat(serverRows(), networkRows(), answerRows(), watchRows(), objectRows(), clientRows(), processRows())
+	rows := slices.Concat(serverRows(), networkRows(), answerRows(), watchRows(), objectRows(), clientRows())
 	return slices.DeleteFunc(rows, func(r row) bool { return short && r.longOnly })
 }
 
@@ -60,7 +57,7 @@ func run(ctx context.Context, s settings, pattern, file string) (err error) {
 	if len(rows) == 0 {
 		return fmt.Errorf("no row matches %q", pattern)
 	}
-	planes := &planes{}
+	planes := newPlanes(s.parallel)
 	defer func() { err = errors.Join(err, planes.stop()) }()
 	kubernetes, etcd, err := planes.versions(ctx)
 	if err != nil {
@@ -94,17 +91,13 @@ func run(ctx context.Context, s settings, pattern, file string) (err error) {
 	return nil
 }
 
-// runAll runs the rows and returns their results in the same order. Those that
-// break a control plane follow one another, beside the others.
+// runAll runs the rows and returns their results in the same order.
 func runAll(ctx context.Context, planes *planes, rows []row, s settings, report func(result)) []result {
 	results := make([]result, len(rows))
 	var mu sync.Mutex // held while a result is reported
-	places := make(chan struct{}, s.parallel)
 	var tasks sync.WaitGroup
 	for i := range rows {
-		places <- struct{}{}
 		tasks.Go(func() {
-			defer func() { <-places }()
 			results[i] = rows[i].execute(ctx, planes, s)
 			mu.Lock()
 			defer mu.Unlock()

@@ -4,40 +4,30 @@ import (
 	"context"
 	"net/url"
 	"sync"
-	"time"
 
 	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/hack/e2e/checker"
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // A member is one store, with connections of its own as another process would
 // have, and what lies between it and the API server.
 type member struct {
-	tally
-	name   string
-	store  *mapstore.Store
-	client *checker.Client
-	http   *client
-	wire   *wire  // nil without one
-	front  *front // nil without one
+	rig.Tally
+	name    string
+	store   *mapstore.Store
+	client  *checker.Client
+	http    *rig.Client
+	network *rig.Network
+	wire    *wire // nil without one
 }
-
-// via is what lies between a store and the API server.
-type via int
-
-const (
-	direct  via = iota
-	wired       // a TCP proxy
-	fronted     // an HTTP/2 reverse proxy
-)
 
 // newMember starts a store that reaches the server of config by the row's way.
 func (b *testbed) newMember(ctx context.Context, config *rest.Config) (*member, error) {
-	m := &member{name: "abcdefgh"[len(b.members):][:1]}
-	switch b.row.way {
-	case wired:
+	m := &member{name: "abcdefgh"[len(b.members):][:1], network: &rig.Network{}}
+	if b.row.wired {
 		server, err := url.Parse(config.Host)
 		if err != nil {
 			return nil, err
@@ -47,26 +37,18 @@ func (b *testbed) newMember(ctx context.Context, config *rest.Config) (*member, 
 		}
 		b.onClose(m.wire.close)
 		config.Host = "https://" + m.wire.address // which the certificate is good for too
-	case fronted:
-		path, err := newPath(config)
-		if err != nil {
-			return nil, err
-		}
-		m.front = newFront(path, b.newRand())
-		b.onClose(m.front.close)
-		config = m.front.config()
 	}
 	var err error
-	if m.http, err = newClient(config); err != nil {
+	if m.http, err = rig.NewClient(config, m.network); err != nil {
 		return nil, err
 	}
-	b.onClose(m.http.close)
+	b.onClose(m.http.Cut)
 	if m.store, err = mapstore.New(m.http, b.namespace, mapName, b.row.stores); err != nil {
 		return nil, err
 	}
 	b.runStore(m.store)
 	m.client = b.run.Client(m.name, m.store)
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, rig.Patience)
 	defer cancel()
 	return m, m.store.WaitForSync(ctx)
 }
@@ -83,14 +65,13 @@ func (b *testbed) runStore(store *mapstore.Store) {
 	})
 }
 
-// affected returns the members that the fault is between: where it is on the
-// way to the server that is all but the last one, unless the row says otherwise,
-// so that somebody goes on writing and the others miss it.
+// affected returns the members that the fault is between: all, or all but the last
+// one, so that somebody goes on writing and the others miss it.
 func (b *testbed) affected() []*member {
-	if b.row.way == direct || b.row.everyone {
-		return b.members
+	if b.row.spared {
+		return b.members[:len(b.members)-1]
 	}
-	return b.members[:len(b.members)-1]
+	return b.members
 }
 
 // writers returns the members that write.

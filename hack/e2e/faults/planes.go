@@ -8,81 +8,74 @@ import (
 	"github.com/unrolled/mapstore/v2/hack/kube"
 )
 
-// planeKind says which control plane a row runs on.
+// planeKind says which control plane a row runs on. All rows of a kind share one:
+// those that are steady several at a time, others one after the other.
 type planeKind int
 
 const (
-	steady    planeKind = iota // shared by rows that leave it alone, several at a time
-	breakable                  // shared by rows that break and mend it, one at a time
-	own                        // of the row
+	steady    planeKind = iota // nobody breaks it
+	breakable                  // the row breaks it, and mends it
+	fickle                     // it forgets, and sends its clients away
+	kinds
 )
+
+// optionsOf are those of the control planes. Without its watch cache the API server
+// asks etcd, which has forgotten what was compacted away.
+var optionsOf = map[planeKind]kube.Options{
+	fickle: {APIServerArgs: []string{"--watch-cache=false", "--goaway-chance=0.02"}},
+}
 
 // Planes are the control planes of a run, each started when it is first needed.
 type planes struct {
-	breaking sync.Mutex // held by the row that uses the breakable one
+	places chan struct{} // one for each row that may run at the same time
+	shared [kinds]struct {
+		using sync.Mutex // held by the row that uses one which is not steady
 
-	mu     sync.Mutex // protects shared
-	shared map[planeKind]*kube.ControlPlane
-}
-
-// get returns the row's control plane. It is the row's until release is called.
-func (p *planes) get(ctx context.Context, r *row) (_ *kube.ControlPlane, release func() error, err error) {
-	switch r.plane {
-	case own:
-		plane, err := kube.Start(ctx, r.options)
-		if err != nil {
-			return nil, nil, err
-		}
-		return plane, plane.Stop, nil
-	case breakable:
-		p.breaking.Lock()
-		plane, err := p.sharedPlane(ctx, breakable)
-		if err != nil {
-			p.breaking.Unlock()
-			return nil, nil, err
-		}
-		return plane, func() error {
-			p.breaking.Unlock()
-			return nil
-		}, nil
-	default:
-		plane, err := p.sharedPlane(ctx, steady)
-		return plane, func() error { return nil }, err
+		mu    sync.Mutex // protects plane
+		plane *kube.ControlPlane
 	}
 }
 
-func (p *planes) sharedPlane(ctx context.Context, kind planeKind) (*kube.ControlPlane, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if plane := p.shared[kind]; plane != nil {
-		return plane, nil
+func newPlanes(parallel int) *planes { return &planes{places: make(chan struct{}, parallel)} }
+
+// get returns a control plane. It is the row's until release is called.
+func (p *planes) get(ctx context.Context, kind planeKind) (_ *kube.ControlPlane, release func(), err error) {
+	shared := &p.shared[kind]
+	if kind != steady {
+		shared.using.Lock()
 	}
-	plane, err := kube.Start(ctx, kube.Options{})
-	if err != nil {
-		return nil, err
+	p.places <- struct{}{}
+	release = func() {
+		<-p.places
+		if kind != steady {
+			shared.using.Unlock()
+		}
 	}
-	if p.shared == nil {
-		p.shared = make(map[planeKind]*kube.ControlPlane)
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	if shared.plane == nil {
+		shared.plane, err = kube.Start(ctx, optionsOf[kind])
 	}
-	p.shared[kind] = plane
-	return plane, nil
+	return shared.plane, release, err
 }
 
 // versions returns those of Kubernetes and etcd.
 func (p *planes) versions(ctx context.Context) (kubernetes, etcd string, err error) {
-	plane, err := p.sharedPlane(ctx, steady)
+	plane, release, err := p.get(ctx, steady)
+	defer release()
 	if err != nil {
 		return "", "", err
 	}
 	return plane.Versions(ctx)
 }
 
+// stop ends those that have been started, when no row uses them any more.
 func (p *planes) stop() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	var errs []error
-	for _, plane := range p.shared {
-		errs = append(errs, plane.Stop())
+	for kind := range p.shared {
+		if plane := p.shared[kind].plane; plane != nil {
+			errs = append(errs, plane.Stop())
+		}
 	}
 	return errors.Join(errs...)
 }

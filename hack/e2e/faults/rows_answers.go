@@ -3,79 +3,97 @@ package main
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 )
 
 // answerRows are about answers that say nothing, or not what they seem to say,
 // about what became of a write.
 func answerRows() []row {
-	errorsOf := []int{503, 429, 500}
+	lost := func(*testbed, *http.Request) (*http.Response, error) { return nil, rig.ErrLost }
+	failing := func(b *testbed, request *http.Request) (*http.Response, error) {
+		statuses := []int{429, 500, 503, 504}
+		return rig.Answer(request, statuses[b.draw(len(statuses))], b.draw(2) == 0), nil
+	}
+	forgotten := tampered("answers lost, and the ledger is garbage then, or an old one", lost, putInPlaceOfTheLedger)
+	forgotten.told = false // the traces are gone
 	return []row{
-		tampered("requests lost, 3 of 10", tamper{}).onlyLong(),
-		tampered("answers lost after the commit, 3 of 10", tamper{landed: true}),
-		overwritten("answers lost, and the ledger is garbage then", func(string) string { return "not a ledger" }),
-		overwritten("answers lost, and the ledger is an old one then", func(old string) string { return old }),
-		tampered("503, 429, 500 before the commit", tamper{statuses: errorsOf}).onlyLong(),
-		tampered("503, 429, 500 before the commit, with Retry-After", tamper{statuses: errorsOf, retryAfter: true}).onlyLong(),
-		tampered("503, 429, 500 after the commit", tamper{statuses: errorsOf, landed: true}),
-		tampered("503, 429, 500 after the commit, with Retry-After", tamper{statuses: errorsOf, landed: true, retryAfter: true}),
+		tampered("requests lost, and answers after the commit", lost, nil),
+		tampered("429, 500, 503, 504 before the commit and after it, some with Retry-After", failing, nil),
+		forgotten,
 	}
 }
 
-func tampered(name string, t tamper) row {
-	t.share = 0.3
-	return row{
-		name: name, way: fronted, flows: true, told: true, hold: [2]time.Duration{5 * time.Second, 2 * time.Second},
-		fault: func(_ context.Context, b *testbed) (func(context.Context) error, error) {
-			return b.tamper(t), nil
-		},
-		proof: proof{"writes hit", ofAffected(func(m *member) int64 { return m.front.hits.Load() }), 10},
-	}
-}
-
-// overwritten loses answers, too, and right behind each such commit somebody puts
-// the same text in place of the ledger: what becomes of the one that there was at
-// first. That takes the traces away, so outcomes may stay unknown.
-func overwritten(name string, become func(old string) string) row {
-	r := tampered(name, tamper{})
-	r.told = false
-	r.fault = func(ctx context.Context, b *testbed) (func(context.Context) error, error) {
-		object, err := b.admin.CoreV1().ConfigMaps(b.namespace).Get(ctx, mapName, metav1.GetOptions{})
-		if err != nil {
-			return nil, err
+// tampered lets the affected stores' writes end in another answer than the server's:
+// some before they have reached it, and some after, unless something is to happen
+// right behind each such commit.
+func tampered(name string, instead func(*testbed, *http.Request) (*http.Response, error), behind func(context.Context, *testbed) error) row {
+	var hits, failures atomic.Int64
+	hit := func(b *testbed, request *http.Request) bool {
+		isHit := (request.Method == http.MethodPut || request.Method == http.MethodPatch) && b.draw(100) < 15
+		if isHit {
+			hits.Add(1)
 		}
-		put := patched(fmt.Sprintf(`{"metadata":{"annotations":{"mapstore/commits":%q}}}`, become(object.Annotations["mapstore/commits"])))
-		var failures atomic.Int64
-		lift := b.tamper(tamper{share: 0.3, landed: true, behind: func() {
-			if put(ctx, b) != nil {
-				failures.Add(1)
-			}
-		}})
-		return func(ctx context.Context) error {
-			err := lift(ctx)
+		return isHit
+	}
+	return row{
+		name: name, spared: true, flows: true, told: true, hold: [2]time.Duration{5 * time.Second, time.Second},
+		fault: lasting(func(ctx context.Context, b *testbed) error {
+			return each(func(m *member) {
+				m.network.OnRequest(func(request *http.Request) (*http.Response, error) {
+					if behind != nil || !hit(b, request) {
+						return nil, nil
+					}
+					return instead(b, request)
+				})
+				m.network.OnAnswer(func(request *http.Request, response *http.Response) (*http.Response, error) {
+					if !hit(b, request) {
+						return response, nil
+					}
+					rig.Drain(response)
+					if behind != nil && behind(ctx, b) != nil {
+						failures.Add(1)
+					}
+					return instead(b, request)
+				})
+			})(ctx, b)
+		}, func(ctx context.Context, b *testbed) error {
+			err := each(func(m *member) {
+				m.network.OnRequest(nil)
+				m.network.OnAnswer(nil)
+			})(ctx, b)
 			if n := failures.Load(); n > 0 {
-				err = fmt.Errorf("the ledger was left alone %d times", n)
+				err = fmt.Errorf("what was to happen behind a commit has failed %d times", n)
 			}
 			return err
-		}, nil
+		}),
+		proof: proof{"writes hit", func(*testbed) int64 { return hits.Load() }, 10},
 	}
-	return r
 }
 
-// tamper has the affected stores' fronts tamper until the returned function is
-// called.
-func (b *testbed) tamper(t tamper) (lift func(context.Context) error) {
-	set := func(t tamper) {
-		for _, m := range b.affected() {
-			m.front.setTamper(t)
+// putInPlaceOfTheLedger puts what is no ledger in place of it, or the one that there
+// was at first.
+func putInPlaceOfTheLedger(ctx context.Context, b *testbed) error {
+	text := "not a ledger"
+	if b.draw(2) == 0 {
+		b.mu.Lock()
+		text = b.oldLedger
+		b.mu.Unlock()
+	}
+	if text == "" {
+		object, err := b.admin.CoreV1().ConfigMaps(b.namespace).Get(ctx, mapName, metav1.GetOptions{})
+		if err != nil {
+			return err
 		}
+		text = object.Annotations["mapstore/commits"]
+		b.mu.Lock()
+		b.oldLedger = text
+		b.mu.Unlock()
 	}
-	set(t)
-	return func(context.Context) error {
-		set(tamper{})
-		return nil
-	}
+	return b.outsider.Patch(ctx, fmt.Sprintf(`{"metadata":{"annotations":{"mapstore/commits":%q}}}`, text))
 }

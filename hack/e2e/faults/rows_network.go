@@ -2,9 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
@@ -12,38 +15,24 @@ import (
 func networkRows() []row {
 	const staleAfter = 4 * time.Second
 	hole := troubled(trouble{hole: true})
-	hold := [2]time.Duration{5 * time.Second, 2 * time.Second}
-	broken := proof{"connections broken", ofAffected(func(m *member) int64 { return m.wire.broken.Load() }), 5}
+	hold := [2]time.Duration{5 * time.Second, time.Second}
 	return []row{
 		{
-			name: "connections refused", way: wired, hold: hold, cuts: true, notice: killNoticedWithin,
-			fault: func(_ context.Context, b *testbed) (func(context.Context) error, error) {
-				for _, m := range b.affected() {
-					m.wire.refuse()
-				}
-				return func(ctx context.Context) error {
-					for _, m := range b.affected() {
-						if err := m.wire.restore(ctx); err != nil {
-							return err
-						}
-					}
-					return nil
-				}, nil
-			},
+			name: "connections refused", wired: true, spared: true, hold: hold, cuts: true, notice: killNoticedWithin,
+			fault:  lasting(each(func(m *member) { m.wire.refuse() }), restore),
+			during: expectCause(syscall.ECONNREFUSED),
 		},
 		{
-			name: "connections reset mid-flight", way: wired, hold: hold, flows: true, proof: broken,
-			fault: again(250*time.Millisecond, func(_ context.Context, b *testbed, _ int) error {
-				for _, m := range b.affected() {
-					m.wire.cut(true)
-				}
-				return nil
+			name: "connections reset mid-flight", wired: true, spared: true, hold: hold, flows: true,
+			proof: proof{"connections broken", ofAffected(func(m *member) int64 { return m.wire.broken.Load() }), 5},
+			fault: again(250*time.Millisecond, func(ctx context.Context, b *testbed, _ int) error {
+				return each(func(m *member) { m.wire.cut(true) })(ctx, b)
 			}),
 		},
 		{
 			// Everyone, as a store that is near starves those that are far: a write takes
 			// effect only if nobody else's does while it is on its way.
-			name: "delayed by 100 ± 50 ms", way: wired, everyone: true, hold: hold, flows: true,
+			name: "delayed by 100 ± 50 ms", wired: true, hold: hold, flows: true,
 			fault: troubled(trouble{latency: 100 * time.Millisecond, jitter: 50 * time.Millisecond}),
 			during: func(ctx context.Context, b *testbed) error {
 				for _, m := range b.affected() {
@@ -59,66 +48,49 @@ func networkRows() []row {
 			},
 		},
 		{
-			name: "sliced into segments of 7 bytes", way: wired, hold: hold, flows: true, fault: troubled(trouble{slice: 7}),
-			proof: proof{"segments", ofAffected(func(m *member) int64 { return m.wire.pieces.Load() }), 1000},
+			name: "black hole, default options", wired: true, spared: true, hold: hold,
+			fault: hole, cuts: true, notice: 5 * time.Second,
 		},
-		{
-			name: "truncated after 50 to 150 kB", way: wired, hold: hold, flows: true, proof: broken,
-			fault: func(ctx context.Context, b *testbed) (func(context.Context) error, error) {
-				lift, err := troubled(trouble{limit: 100_000})(ctx, b)
-				for _, m := range b.affected() {
-					m.wire.cut(false) // the limit is for new ones
-				}
-				return lift, err
-			},
-		},
-		{
-			name: "black hole, StaleAfter 4 s", way: wired, stores: mapstore.Options{StaleAfter: staleAfter},
-			fault: hole, hold: [2]time.Duration{8 * time.Second, 5 * time.Second},
-			cuts: true, notice: staleAfter + time.Second,
-		},
-		{name: "black hole, default options", longOnly: true, way: wired, fault: hole, cuts: true, notice: 5 * time.Second},
 		{
 			// There only HTTP/2 finds out: 30 s idle, and 15 s for a ping.
-			name: "black hole, default options, nobody writes behind it", longOnly: true, way: wired, quiet: true,
+			name: "black hole, default options, nobody writes behind it", longOnly: true, wired: true, spared: true, quiet: true,
 			fault: hole, cuts: true, notice: time.Minute,
 		},
 		{
-			name: "half-open: watches bring nothing, all else works; StaleAfter 4 s", way: fronted,
-			stores: mapstore.Options{StaleAfter: staleAfter}, hold: hold,
 			// A store that writes would learn of others' versions by its conflicts. One
 			// that does not has its own deadline, StaleAfter/2.
-			quiet:  true,
+			name: "half-open: watches bring nothing, all else works; StaleAfter 4 s", spared: true, quiet: true,
+			stores: mapstore.Options{StaleAfter: staleAfter}, hold: hold,
 			inside: true, fresh: staleAfter/2 + time.Second,
-			fault: func(_ context.Context, b *testbed) (func(context.Context) error, error) {
-				for _, m := range b.affected() {
-					m.front.muteWatches(true)
-				}
-				return func(context.Context) error {
-					for _, m := range b.affected() {
-						m.front.muteWatches(false)
-					}
-					return nil
-				}, nil
-			},
-			// Those that were open, and at least one that was opened in their place.
-			proof: proof{"watches muted", ofAffected(func(m *member) int64 { return m.front.muted.Load() }), 3},
+			fault: lasting(each(func(m *member) { m.network.Hold(true) }), each(func(m *member) { m.network.Hold(false) })),
+			proof: proof{"watches opened in place of others", ofAffected(func(m *member) int64 { return m.network.Watches.Load() }), 3},
 		},
 	}
 }
 
 // troubled makes trouble on the wires of the affected stores.
 func troubled(t trouble) fault {
-	set := func(b *testbed, t trouble) {
+	return lasting(each(func(m *member) { m.wire.set(t) }), each(func(m *member) { m.wire.set(trouble{}) }))
+}
+
+// expectCause expects each affected store to say what is wrong.
+func expectCause(cause error) func(context.Context, *testbed) error {
+	return func(ctx context.Context, b *testbed) error {
 		for _, m := range b.affected() {
-			m.wire.set(t)
+			if err := rig.Until(ctx, rig.Patience, func() bool { return errors.Is(m.store.Status().Err, cause) }); err != nil {
+				return fmt.Errorf("Status().Err of store %s is %w, which is not: %w", m.name, m.store.Status().Err, cause)
+			}
+		}
+		return nil
+	}
+}
+
+// restore lets the affected stores connect again.
+func restore(ctx context.Context, b *testbed) error {
+	for _, m := range b.affected() {
+		if err := m.wire.restore(ctx); err != nil {
+			return err
 		}
 	}
-	return func(_ context.Context, b *testbed) (func(context.Context) error, error) {
-		set(b, t)
-		return func(context.Context) error {
-			set(b, trouble{})
-			return nil
-		}, nil
-	}
+	return nil
 }

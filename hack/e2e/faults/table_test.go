@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -11,47 +12,30 @@ import (
 
 func TestTheTableGoesBetweenTheMarkersAndNowhereElse(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "page.md")
-	const around = "# Page\n\nBefore.\n\n%s\n\nAfter.\n"
-	for _, old := range []string{"", "\nold\n"} {
-		page := strings.Replace(around, "%s", beginMarker+old+endMarker, 1)
+	const before, after = "# Page\n\nBefore.\n\n" + beginMarker, endMarker + "\n\nAfter.\n"
+	replaced := before + "\n| new |\n" + after
+	for page, want := range map[string]string{ // empty: there is an error, and the page stays
+		before + after:             replaced,
+		before + "\nold\n" + after: replaced,
+		replaced:                   replaced,
+		"text":                     "",
+		before:                     "",
+		after:                      "",
+		after + before:             "",
+		before + after + before:    "",
+		before + after + after:     "",
+	} {
 		if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		for range 2 { // the second time changes nothing
-			if err := replaceInFile(path, "| new |\n"); err != nil {
-				t.Fatal(err)
-			}
-			got, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := strings.Replace(around, "%s", beginMarker+"\n| new |\n"+endMarker, 1); string(got) != want {
-				t.Errorf("got %q, want %q", got, want)
-			}
+		failed := replaceInFile(path, "| new |\n") != nil
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-}
-
-func TestAPageWithoutItsTwoMarkersIsLeftAlone(t *testing.T) {
-	for name, page := range map[string]string{
-		"none":            "text",
-		"only the first":  "text" + beginMarker,
-		"only the second": "text" + endMarker,
-		"swapped":         endMarker + beginMarker,
-		"twice":           beginMarker + endMarker + beginMarker + endMarker,
-	} {
-		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "page.md")
-			if err := os.WriteFile(path, []byte(page), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			if err := replaceInFile(path, "new"); err == nil {
-				t.Error("no error")
-			}
-			if got, err := os.ReadFile(path); err != nil || string(got) != page {
-				t.Errorf("the page is now %q, %v", got, err)
-			}
-		})
+		if failed != (want == "") || string(got) != cmp.Or(want, page) {
+			t.Errorf("%q has become %q", page, got)
+		}
 	}
 	if err := replaceInFile(filepath.Join(t.TempDir(), "none.md"), "new"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a page that does not exist: %v", err)

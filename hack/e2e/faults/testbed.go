@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/unrolled/mapstore/v2/hack/e2e/checker"
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/hack/kube"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
@@ -32,7 +32,7 @@ type testbed struct {
 	settings  settings
 	plane     *kube.ControlPlane
 	namespace string
-	admin     *client // takes no way that a fault is on
+	admin     *rig.Client // takes no way that a fault is on
 	run       *checker.Run
 	outsider  *checker.Outsider
 	members   []*member
@@ -43,6 +43,8 @@ type testbed struct {
 	rng    *rand.Rand
 	marks  int
 	closes []func()
+
+	oldLedger string // one of those that there have been
 }
 
 const storesPerRow = 3
@@ -59,10 +61,10 @@ func newTestbed(ctx context.Context, plane *kube.ControlPlane, r *row, s setting
 }
 
 func (b *testbed) prepare(ctx context.Context) (err error) {
-	if b.admin, err = newClient(b.plane.Config()); err != nil {
+	if b.admin, err = rig.NewClient(b.plane.Config(), nil); err != nil {
 		return err
 	}
-	b.onClose(b.admin.close)
+	b.onClose(b.admin.Cut)
 	if b.namespace, err = b.plane.Namespace(ctx, "faults"); err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func (b *testbed) prepare(ctx context.Context) (err error) {
 	if b.settings.short { // in which several rows share the machine
 		pace = 40 * time.Millisecond
 	}
-	b.startLoad(cmp.Or(b.row.pace, pace))
+	b.startLoad(pace)
 	return nil
 }
 
@@ -106,9 +108,12 @@ func (b *testbed) record(ctx context.Context) (err error) {
 // expectNoticed waits until each affected store says that it is cut off.
 func (b *testbed) expectNoticed(ctx context.Context, begin time.Time, bound time.Duration) error {
 	for _, m := range b.affected() {
-		err := until(ctx, cmp.Or(bound, 3*time.Minute), func() bool { return m.store.Status().Err != nil })
-		if err != nil {
-			return fmt.Errorf("store %s has not noticed within %v", m.name, bound)
+		limit := 3 * time.Minute
+		if bound > 0 {
+			limit = time.Until(begin.Add(b.settings.bound(bound)))
+		}
+		if rig.Until(ctx, limit, func() bool { return m.store.Status().Err != nil }) != nil {
+			return fmt.Errorf("store %s has not noticed within %v", m.name, limit)
 		}
 	}
 	b.result.noticed = max(b.result.noticed, time.Since(begin))
@@ -122,8 +127,9 @@ func (b *testbed) expectFresh(ctx context.Context, bound time.Duration) error {
 	if err != nil {
 		return err
 	}
+	bound = b.settings.bound(bound)
 	// Longer than the bound, so that the result tells by how much it was missed.
-	ctx, cancel := context.WithTimeout(ctx, bound+30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, bound+15*time.Second)
 	defer cancel()
 	for _, m := range b.members {
 		_, err := m.store.WaitUntil(ctx, func(now *mapstore.Snapshot) bool {
@@ -133,7 +139,7 @@ func (b *testbed) expectFresh(ctx context.Context, bound time.Duration) error {
 		if err != nil {
 			return fmt.Errorf("store %s is not fresh after %v: %w", m.name, time.Since(begin), errors.Join(err, m.store.Status().Err))
 		}
-		if err := until(ctx, time.Hour, func() bool { return m.store.Status().Err == nil }); err != nil {
+		if err := rig.Until(ctx, time.Hour, func() bool { return m.store.Status().Err == nil }); err != nil {
 			return fmt.Errorf("store %s: %w", m.name, m.store.Status().Err)
 		}
 	}
@@ -152,7 +158,7 @@ func (b *testbed) mark(ctx context.Context) (begin time.Time, value string, err 
 	b.marks++
 	value = strconv.Itoa(b.marks)
 	b.mu.Unlock()
-	limit, cancel := context.WithTimeout(ctx, 20*time.Second)
+	limit, cancel := context.WithTimeout(ctx, rig.Patience)
 	defer cancel()
 	for {
 		begin = time.Now()
@@ -160,7 +166,7 @@ func (b *testbed) mark(ctx context.Context) (begin time.Time, value string, err 
 		if apierrors.IsNotFound(err) {
 			err = b.outsider.Create(ctx, map[string]string{outsideKey: value})
 		}
-		if err == nil || pause(limit, 20*time.Millisecond) != nil {
+		if err == nil || rig.Pause(limit, 20*time.Millisecond) != nil {
 			return begin, value, err
 		}
 	}
@@ -170,8 +176,8 @@ func (b *testbed) mark(ctx context.Context) (begin time.Time, value string, err 
 // has no connection to etcd.
 func (b *testbed) ready(ctx context.Context) error {
 	var err error
-	if until(ctx, patience, func() bool {
-		limited, cancel := context.WithTimeout(ctx, 2*time.Second)
+	if rig.Until(ctx, rig.Patience, func() bool {
+		limited, cancel := context.WithTimeout(ctx, 5*time.Second)
 		defer cancel()
 		_, err = b.admin.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(limited)
 		return err == nil
@@ -224,4 +230,11 @@ func (b *testbed) newRand() *rand.Rand {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return rand.New(rand.NewPCG(b.rng.Uint64(), b.rng.Uint64()))
+}
+
+// draw returns a number below n.
+func (b *testbed) draw(n int) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.rng.IntN(n)
 }

@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"io"
 	"math/rand/v2"
 	"net"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 )
 
 // A wire is a TCP proxy between one store and the API server that can be told
@@ -18,9 +18,7 @@ import (
 type wire struct {
 	address  string
 	upstream string
-	accepted atomic.Int64 // connections
-	broken   atomic.Int64 // connections that were cut, or ended by a limit
-	pieces   atomic.Int64 // writes of a slice
+	broken   atomic.Int64 // connections that were cut
 	tasks    sync.WaitGroup
 
 	mu       sync.Mutex // protects all below
@@ -35,8 +33,6 @@ type wire struct {
 // them through.
 type trouble struct {
 	latency, jitter time.Duration // before each read's worth of bytes that the server sends
-	slice           int           // bytes at a time
-	limit           int           // a connection ends after about so many bytes
 	hole            bool          // nothing gets through any more, nor does the end of a connection
 }
 
@@ -90,7 +86,7 @@ func (w *wire) restore(ctx context.Context) error {
 			return nil
 		}
 		// An outgoing connection of some process can have the port for a moment.
-		if pause(ctx, 10*time.Millisecond) != nil {
+		if rig.Pause(ctx, 10*time.Millisecond) != nil {
 			return err
 		}
 	}
@@ -126,7 +122,6 @@ func (w *wire) serve(listener net.Listener) {
 			if err != nil {
 				return
 			}
-			w.accepted.Add(1)
 			w.tasks.Go(func() { w.carry(listener, near.(*net.TCPConn)) })
 		}
 	})
@@ -149,10 +144,6 @@ func (w *wire) carry(listener net.Listener, near *net.TCPConn) {
 		l.end()
 	}
 	w.links[l] = struct{}{}
-	budget := -1
-	if limit := w.trouble.limit; limit > 0 {
-		budget = limit/2 + w.rng.IntN(limit)
-	}
 	w.mu.Unlock()
 	defer func() {
 		w.mu.Lock()
@@ -161,41 +152,31 @@ func (w *wire) carry(listener net.Listener, near *net.TCPConn) {
 	}()
 
 	var up sync.WaitGroup
-	up.Go(func() { w.pump(l, l.far, l.near, -1) })
-	w.pump(l, l.near, l.far, budget)
+	up.Go(func() { w.pump(l, l.far, l.near) })
+	w.pump(l, l.near, l.far)
 	up.Wait()
 }
 
-// pump moves bytes from one end to the other until either has ended or budget
-// bytes have passed. A negative budget has no limit.
-func (w *wire) pump(l *link, to, from *net.TCPConn, budget int) {
+// pump moves bytes from one end to the other until either has ended.
+func (w *wire) pump(l *link, to, from *net.TCPConn) {
 	defer l.end()
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		t, delay := w.obstruct(l, from == l.far)
-		if delay > 0 {
+		if delay := w.obstruct(l, from == l.far); delay > 0 {
 			select {
 			case <-time.After(delay):
 			case <-l.broken:
 			}
 		}
-		if budget >= 0 {
-			n = min(n, budget)
-			budget -= n
-		}
-		writeErr := w.write(to, buf[:n], t.slice)
-		if budget == 0 {
-			w.broken.Add(1)
-		}
-		if err != nil || writeErr != nil || budget == 0 {
+		if _, writeErr := to.Write(buf[:n]); err != nil || writeErr != nil {
 			return
 		}
 	}
 }
 
-// obstruct waits while there is a hole, and returns what applies after it.
-func (w *wire) obstruct(l *link, fromServer bool) (trouble, time.Duration) {
+// obstruct waits while there is a hole, and returns the delay that applies after it.
+func (w *wire) obstruct(l *link, fromServer bool) time.Duration {
 	for {
 		w.mu.Lock()
 		t, lifted := w.trouble, w.lifted
@@ -205,36 +186,12 @@ func (w *wire) obstruct(l *link, fromServer bool) (trouble, time.Duration) {
 		}
 		w.mu.Unlock()
 		if !t.hole {
-			return t, delay
+			return delay
 		}
 		select {
 		case <-lifted:
 		case <-l.broken:
-			return trouble{}, 0
+			return 0
 		}
-	}
-}
-
-func (w *wire) write(to io.Writer, data []byte, slice int) error {
-	if slice == 0 {
-		_, err := to.Write(data)
-		return err
-	}
-	for piece := range slices.Chunk(data, slice) {
-		w.pieces.Add(1)
-		if _, err := to.Write(piece); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pause waits for d, unless ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
 }

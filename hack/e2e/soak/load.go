@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/hack/kube"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
@@ -21,8 +21,7 @@ const (
 	counted = "counted" // this map counts increments; nobody deletes it
 	churned = "churned" // this one is deleted now and then
 
-	storesEach = 2  // for each map, and each with a connection of its own
-	keys       = 20 // in the churned map
+	storesEach = 2 // for each map, and each with a connection of its own
 )
 
 // A load is what uses the stores. Each of its operations is short and leaves
@@ -42,28 +41,26 @@ type load struct {
 	stop    context.CancelFunc
 	done    <-chan struct{} // closed when the load is to end
 
-	operations                    atomic.Int64
-	acknowledged, unknown, missed atomic.Int64 // increments by their outcome
-	outages, deletions, changes   atomic.Int64
+	increments                              rig.Tally
+	operations, outages, deletions, changes atomic.Int64
 }
 
 func newLoad(ctx context.Context, plane *kube.ControlPlane, p plan) (*load, error) {
-	namespace, err := plane.Namespace(ctx, "soak")
-	if err != nil {
+	l := &load{plan: p, plane: plane, started: time.Now()}
+	var err error
+	if l.namespace, err = plane.Namespace(ctx, "soak"); err != nil {
 		return nil, err
 	}
-	outside, err := kubernetes.NewForConfig(plane.Config())
-	if err != nil {
+	if l.outside, err = kubernetes.NewForConfig(plane.Config()); err != nil {
 		return nil, err
 	}
 	// Open takes the cluster from the environment, as in a program.
 	if err := os.Setenv("MAPSTORE_CLUSTER_CONFIG_PATH", plane.Kubeconfig()); err != nil {
 		return nil, err
 	}
-	l := &load{plan: p, plane: plane, outside: outside, namespace: namespace, started: time.Now()}
 	for range storesEach {
 		for name, stores := range map[string]*[]*mapstore.Store{counted: &l.counting, churned: &l.churning} {
-			store, err := mapstore.Open(ctx, name, mapstore.Options{Namespace: namespace})
+			store, err := mapstore.Open(ctx, name, mapstore.Options{Namespace: l.namespace})
 			if err != nil {
 				l.close()
 				return nil, err
@@ -74,17 +71,15 @@ func newLoad(ctx context.Context, plane *kube.ControlPlane, p plan) (*load, erro
 	return l, nil
 }
 
+// close ends the load, if it has begun, and its stores.
 func (l *load) close() {
+	if l.stop != nil {
+		l.stop()
+		l.workers.Wait()
+	}
 	for _, store := range append(l.counting, l.churning...) {
 		store.Close()
 	}
-}
-
-// end ends the load and its stores.
-func (l *load) end() {
-	l.stop()
-	l.workers.Wait()
-	l.close()
 }
 
 func (l *load) running() bool {
@@ -119,12 +114,7 @@ func (l *load) start(ctx context.Context) {
 // ends or one fails.
 func (l *load) repeat(ctx context.Context, pause time.Duration, operation func(context.Context) error) {
 	l.workers.Go(func() {
-		for {
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return
-			}
+		for rig.Pause(ctx, pause) == nil {
 			if err := l.one(ctx, operation); err != nil {
 				l.failed.CompareAndSwap(nil, &err)
 				l.stop()
@@ -142,7 +132,6 @@ func (l *load) one(ctx context.Context, operation func(context.Context) error) e
 		return err
 	}
 	l.operations.Add(1)
-	l.onOperation()
 	return nil
 }
 
@@ -151,23 +140,17 @@ func (l *load) one(ctx context.Context, operation func(context.Context) error) e
 func (l *load) atRest(measure func(since time.Time, operations int64) sample) (sample, error) {
 	l.rest.Lock()
 	defer l.rest.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
 	for _, store := range append(l.counting, l.churning...) {
-		for store.Status().Err != nil {
-			select {
-			case <-time.After(10 * time.Millisecond): // polls
-			case <-ctx.Done():
-				return sample{}, fmt.Errorf("a store does not recover: %w", store.Status().Err)
-			}
+		if err := rig.Until(context.Background(), rig.Patience, func() bool { return store.Status().Err == nil }); err != nil {
+			return sample{}, fmt.Errorf("a store does not recover: %w", store.Status().Err)
 		}
 	}
 	time.Sleep(50 * time.Millisecond) // the moment
 	return measure(l.started, l.operations.Load()), nil
 }
 
-// wait ends the load, and returns what is wrong with what it did.
-func (l *load) wait() error {
+// end ends the load, and returns what is wrong with what it did.
+func (l *load) end() error {
 	l.stop()
 	l.workers.Wait()
 	if err := l.failed.Load(); err != nil {
@@ -181,25 +164,11 @@ func (l *load) wait() error {
 	if err != nil {
 		return fmt.Errorf("the counter: %w", err)
 	}
-	return l.compare(n)
-}
-
-// compare checks a counter: each acknowledged increment is in it once, each
-// unknown one at most once, and no other.
-func (l *load) compare(counter int64) error {
-	acknowledged, unknown := l.acknowledged.Load(), l.unknown.Load()
-	switch {
-	case counter < acknowledged:
-		return fmt.Errorf("updates were lost: the counter is %d after %d acknowledged increments", counter, acknowledged)
-	case counter > acknowledged+unknown:
-		return fmt.Errorf("increments were doubled: the counter is %d after %d acknowledged and %d unknown ones", counter, acknowledged, unknown)
-	case acknowledged == 0:
-		return errors.New("no increment was acknowledged: the soak shows nothing")
-	}
-	return nil
+	return l.increments.Check(n)
 }
 
 func (l *load) String() string {
 	return fmt.Sprintf("%d operations, %d changes; increments: %d acknowledged, %d unknown, %d not applied; %d outages, %d deletions",
-		l.operations.Load(), l.changes.Load(), l.acknowledged.Load(), l.unknown.Load(), l.missed.Load(), l.outages.Load(), l.deletions.Load())
+		l.operations.Load(), l.changes.Load(), l.increments.Acknowledged.Load(), l.increments.Unknown.Load(), l.increments.Failed.Load(),
+		l.outages.Load(), l.deletions.Load())
 }

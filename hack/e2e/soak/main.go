@@ -11,6 +11,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -31,14 +32,10 @@ type plan struct {
 	deleted time.Duration // between two deletions of the churned map
 	outage  time.Duration // between two outages; 0: none
 	down    time.Duration // how long an outage lasts
-
-	// onOperation is called after each operation of the load. A test leaks
-	// something there on purpose.
-	onOperation func()
 }
 
 func main() {
-	p := plan{onOperation: func() {}}
+	var p plan
 	flag.DurationVar(&p.length, "for", 10*time.Minute, "how long the load lasts")
 	// An HTTP/2 connection, closed or not, is kept alive by a timer of 30 s.
 	flag.DurationVar(&p.warmUp, "warm-up", 45*time.Second, "how long it may grow at first")
@@ -58,17 +55,12 @@ func main() {
 }
 
 // soak runs a plan on a control plane of its own.
-func soak(ctx context.Context, out io.Writer, p plan) (err error) {
+func soak(ctx context.Context, out io.Writer, p plan) error {
 	plane, err := kube.Start(ctx, kube.Options{})
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if stopErr := plane.Stop(); err == nil {
-			err = stopErr
-		}
-	}()
-	return p.run(ctx, out, plane)
+	return errors.Join(p.run(ctx, out, plane), plane.Stop())
 }
 
 // run runs the plan on plane. An interrupt ends it early, with a verdict on what
@@ -78,13 +70,9 @@ func (p plan) run(ctx context.Context, out io.Writer, plane *kube.ControlPlane) 
 	if err != nil {
 		return err
 	}
-	defer l.end()
+	defer l.close()
 	l.start(ctx)
-
 	fmt.Fprintln(out, header())
-	if files, _ := descriptors(); files == unknown {
-		fmt.Fprintln(out, "Open files and sockets are not counted: there is no /proc here.")
-	}
 	var samples []sample
 	for tick := time.Tick(p.sample); l.running() && !p.suffices(samples); {
 		select {
@@ -99,21 +87,17 @@ func (p plan) run(ctx context.Context, out io.Writer, plane *kube.ControlPlane) 
 		samples = append(samples, s)
 		fmt.Fprintln(out, s)
 	}
-	if err := l.wait(); err != nil {
+	if err := l.end(); err != nil {
 		return err
 	}
 	fmt.Fprintln(out, l)
 	return judge(p.settled(samples))
 }
 
-// suffices reports whether the samples cover the plan. On a machine that has more
-// to do than to sample, that takes longer than planned.
+// suffices reports whether the samples cover the plan, which on a machine that has
+// more to do than to sample takes longer than planned.
 func (p plan) suffices(samples []sample) bool {
-	if len(samples) == 0 {
-		return false
-	}
-	last := samples[len(samples)-1].at
-	return last >= p.length && (len(p.settled(samples)) >= minSamples || last >= 4*p.length)
+	return len(samples) > 0 && samples[len(samples)-1].at >= p.length && len(p.settled(samples)) >= minSamples
 }
 
 // settled leaves out the warm-up.

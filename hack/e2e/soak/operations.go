@@ -10,27 +10,22 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 func (l *load) increment(ctx context.Context, store *mapstore.Store) error {
-	_, err := store.Update(ctx, func(tx *mapstore.Tx) error {
-		value, _ := tx.Get("n")
-		n, _ := strconv.ParseInt(value, 10, 64)
-		tx.Set("n", strconv.FormatInt(n+1, 10))
+	_, err := store.Update(ctx, rig.Increment("n"))
+	l.increments.Count(err)
+	return unlessOutage("increment", err)
+}
+
+// unlessOutage returns nil in place of what an outage may end a write in.
+func unlessOutage(what string, err error) error {
+	if err == nil || errors.Is(err, mapstore.ErrUnknownOutcome) || errors.Is(err, context.DeadlineExceeded) {
 		return nil
-	})
-	switch {
-	case err == nil:
-		l.acknowledged.Add(1)
-	case errors.Is(err, mapstore.ErrUnknownOutcome):
-		l.unknown.Add(1)
-	case errors.Is(err, context.DeadlineExceeded): // an outage that was longer than the write's patience
-		l.missed.Add(1)
-	default:
-		return fmt.Errorf("increment: %w", err)
 	}
-	return nil
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // churn returns an operation that writes, over and over the same few keys.
@@ -38,16 +33,11 @@ func (l *load) churn(store *mapstore.Store) func(context.Context) error {
 	i := 0
 	return func(ctx context.Context) error {
 		i++
-		key, err := "k"+strconv.Itoa(i%keys), error(nil)
+		key := "k" + strconv.Itoa(i%20)
 		if i%4 == 0 {
-			err = store.Delete(ctx, key)
-		} else {
-			err = store.Set(ctx, key, fmt.Sprintf("%0100d", i))
+			return unlessOutage("delete", store.Delete(ctx, key))
 		}
-		if err != nil && !errors.Is(err, mapstore.ErrUnknownOutcome) && !errors.Is(err, context.DeadlineExceeded) {
-			return fmt.Errorf("write: %w", err)
-		}
-		return nil
+		return unlessOutage("set", store.Set(ctx, key, fmt.Sprintf("%0100d", i)))
 	}
 }
 
@@ -92,7 +82,7 @@ func (l *load) sync(ctx context.Context, store *mapstore.Store) error {
 
 // open opens a store, uses it and closes it.
 func (l *load) open(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, rig.Patience)
 	defer cancel()
 	store, err := mapstore.Open(ctx, counted, mapstore.Options{Namespace: l.namespace})
 	if err != nil {

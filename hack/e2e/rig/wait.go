@@ -1,0 +1,32 @@
+package rig
+
+import (
+	"context"
+	"time"
+)
+
+// Patience is how long something may take that is bound to happen, however slow
+// the machine.
+const Patience = time.Minute
+
+// Until waits until cond holds, for no longer than limit.
+func Until(ctx context.Context, limit time.Duration, cond func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for !cond() {
+		if err := Pause(ctx, 2*time.Millisecond); err != nil { // polls
+			return err
+		}
+	}
+	return nil
+}
+
+// Pause waits for d, unless ctx ends first.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
