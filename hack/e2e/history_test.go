@@ -41,7 +41,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 		"answers are lost": {
 			faults:  losingSome,
 			foreign: foreignMix,
-			least:   checker.Report{Acknowledged: 150, Unknown: 3, Failed: 10, Reads: 1000, Syncs: 25, Looks: 25, Changes: 200, Versions: 100, Foreign: 100},
+			least:   checker.Report{Acknowledged: 150, Unknown: 3, Failed: 10, Reads: 1000, Syncs: 25, Looks: 25, Changes: 200, Versions: 100, Foreign: 75},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,6 +129,10 @@ func (h *history) grow(least checker.Report) {
 	for _, a := range h.actors {
 		wg.Go(func() {
 			for ctx.Err() == nil {
+				if a.outsider != nil && h.areOutsidersAhead() {
+					_ = rig.Pause(ctx, time.Millisecond) // the loop looks at ctx
+					continue
+				}
 				if err := a.mix.pick()(h.Context(), a); err != nil && !isExpected(err) {
 					h.Error(err)
 				}
@@ -142,6 +146,13 @@ func (h *history) grow(least checker.Report) {
 	h.Logf("enough after %v", time.Since(start).Round(time.Millisecond))
 	stop()
 	wg.Wait()
+}
+
+// areOutsidersAhead reports whether the stores should be left some time to write:
+// each write of others makes them begin anew, which takes long on a slow machine.
+func (h *history) areOutsidersAhead() bool {
+	now := h.run.SoFar()
+	return now.Foreign > 20+now.Acknowledged/2
 }
 
 func (h *history) judge() {
