@@ -29,6 +29,7 @@ type committer struct {
 	turns    ledger.Turns
 	evidence ledger.Evidence
 	retry    *backoff
+	denied   time.Time // since when writes have been denied; zero while they are not
 
 	trouble atomic.Pointer[error] // why the last attempt was not applied, and the next one waits; nil if none is
 
@@ -177,9 +178,13 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	}
 	c.learn(end.Evidence)
 	c.group.Expect(members)
+	if end.Kind == ledger.Refused && !c.isFinal(end.Err) {
+		end.Kind = ledger.Unavailable
+	}
 	switch {
 	case end.Kind == ledger.Committed:
 		c.retry = newBackoff(c.options.MaxBackoff)
+		c.denied = time.Time{}
 		c.trouble.Store(nil)
 	case end.Err != nil:
 		c.trouble.Store(&end.Err)
@@ -209,6 +214,25 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 		batch.Retry(group.Together)
 	}
 	return end.Kind == ledger.Unavailable
+}
+
+// isFinal reports whether a denial is the server's last word. A token that has just
+// been replaced is refused once, and so is everybody by a server that has just been
+// started: then the write is tried again, for as long as reads would be.
+func (c *committer) isFinal(err error) bool {
+	if !remote.IsDenied(err) {
+		c.denied = time.Time{}
+		return true
+	}
+	if c.denied.IsZero() {
+		c.denied = time.Now()
+	}
+	passing := apierrors.IsUnauthorized(err) || !c.source.link.Load().isSettled()
+	if passing && time.Since(c.denied) < denialGrace {
+		return false
+	}
+	c.denied = time.Time{} // the next one may pass again
+	return true
 }
 
 // create creates the map, so that there is a version for the draft to be based on.

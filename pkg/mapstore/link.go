@@ -22,6 +22,8 @@ type link struct {
 	since   time.Time // when attempts began to fail
 	denied  time.Time // when the server began to deny access; zero when it does not
 	ended   time.Time // when the watch ended; zero while it is open
+
+	recovered time.Time // when the last outage ended; zero if there was none
 }
 
 // denialGrace is how long the server has to deny access before that counts as
@@ -32,6 +34,10 @@ const denialGrace = 3 * time.Second
 func (l link) deniedForLong() bool {
 	return !l.denied.IsZero() && time.Since(l.denied) >= denialGrace
 }
+
+// isSettled reports whether a server that denies something means it: one that has just
+// been started knows of no rights for a second or two.
+func (l link) isSettled() bool { return l.err == nil && time.Since(l.recovered) >= denialGrace }
 
 var (
 	errNotStarted = errors.New("Start has not been called")
@@ -64,7 +70,11 @@ func (src *source) connected() {
 	if before.err != nil {
 		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
 	}
-	src.link.Store(link{started: true, synced: true})
+	after := link{started: true, synced: true, recovered: before.recovered}
+	if before.err != nil {
+		after.recovered = time.Now()
+	}
+	src.link.Store(after)
 }
 
 // disconnected notes that the watch has ended, for whatever reason.

@@ -118,6 +118,33 @@ func TestAConflictBehindWhichReadsHangIsNotOfUnknownOutcome(t *testing.T) {
 	})
 }
 
+// A token that was replaced is refused once, and a server that has just been started
+// denies everything for a moment. What it denies for good is an error at once.
+func TestADenialThatPassesIsNoError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		set(t, store, "k", "v")
+		api.FailNext(1, mapstoretest.Answer(apierrors.NewUnauthorized("the token has expired")), "update")
+		set(t, store, "k", "after a new token")
+
+		time.Sleep(time.Minute)
+		denied := api.Fail(mapstoretest.Forbidden(), "update")
+		began := time.Now()
+		if err := store.Set(t.Context(), "k", "w"); !apierrors.IsForbidden(err) || time.Since(began) > 100*time.Millisecond {
+			t.Errorf("Set without the right: %v after %v", err, time.Since(began))
+		}
+		outage := api.Fail(mapstoretest.Refused())
+		time.Sleep(10 * time.Second)
+		outage.End()
+		for store.Status().Err != nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.AfterFunc(time.Second, denied.End)
+		set(t, store, "k", "after a restart")
+	})
+}
+
 // What waits for the client's rate limit has not left.
 func TestWhatWaitsForTheRateLimitIsNotOfUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
