@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"os"
 	"os/exec"
@@ -12,22 +11,9 @@ import (
 	"time"
 )
 
-// The README shows the shortest program as it is, and two of them, run as a
-// newcomer would, see what the other does.
+// Two of the shortest programs, run as a newcomer would, see what the other does.
 func TestTheBasicExample(t *testing.T) {
 	t.Parallel()
-	source, err := os.ReadFile("../../examples/basic/main.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(readme, source) {
-		t.Error("the README shows another program than examples/basic")
-	}
-
 	s := newSite(t)
 	binary := filepath.Join(t.TempDir(), "basic")
 	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./examples/basic")
