@@ -52,9 +52,6 @@ four_requirements() {
 		<(GOWORK=off go list -m -f '{{if not (or .Indirect .Main)}}{{.Path}}{{end}}' all)
 }
 
-# What knows no Kubernetes: these may import the standard library and one another.
-mechanisms=(./pkg/watch ./pkg/internal/group ./pkg/internal/ledger ./pkg/internal/panics)
-
 standard_library_only() {
 	local deps
 	deps=$(go list -deps -f '{{if not .Standard}}{{.ImportPath}}{{end}}' "${mechanisms[@]}") || return

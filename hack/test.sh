@@ -52,9 +52,10 @@ tool gotestsum --version || exit
 for name in "$@"; do
 	case $name in
 	unit) # what knows no Kubernetes comes first: it takes seconds, also from nothing
-		group mechanisms pkgname 2 $race ./pkg/watch ./pkg/internal/leak
+		group mechanisms pkgname 2 $race "${mechanisms[@]}"
 		[ "$*" = unit ] || begin_control_plane
-		group unit pkgname 2 $race ./pkg/...
+		mapfile -t others < <(go list ./pkg/... | grep -vxF "$(go list "${mechanisms[@]}")")
+		group unit pkgname 2 $race "${others[@]}"
 		;;
 	cluster) # one package at a time: their control planes share the cores
 		await_control_plane && group cluster testname 1 $race ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/...
