@@ -3,8 +3,6 @@ package mapstore
 import (
 	"context"
 	"fmt"
-	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
-	"k8s.io/client-go/kubernetes/fake"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -15,9 +13,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
 // What is guarded here are counts, which no busy machine changes. How long

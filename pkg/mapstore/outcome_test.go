@@ -236,7 +236,7 @@ func TestALossyMomentStarvesNobody(t *testing.T) {
 	for seed := range uint64(5) {
 		synctest.Test(t, func(t *testing.T) {
 			api := mapstoretest.NewAPI(t)
-			random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // to be repeated
+			random := rand.New(rand.NewPCG(seed, 1))
 			healthy := time.Now().Add(4 * time.Second)
 			store := startOn(t, api, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 				if r.Method != http.MethodPut {

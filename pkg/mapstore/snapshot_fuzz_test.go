@@ -3,7 +3,6 @@ package mapstore
 import (
 	"bytes"
 	"errors"
-	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"maps"
 	"reflect"
 	"slices"
@@ -13,6 +12,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 )
 
 // oddMaps are maps that others might leave behind, or a server might hand out.

@@ -76,8 +76,8 @@ func hasQuantity(t reflect.Type, above []reflect.Type) bool {
 	case reflect.Map:
 		return hasQuantity(t.Elem(), above) || hasQuantity(t.Key(), above)
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if hasQuantity(t.Field(i).Type, above) {
+		for field := range t.Fields() {
+			if hasQuantity(field.Type, above) {
 				return true
 			}
 		}

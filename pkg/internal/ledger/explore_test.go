@@ -131,12 +131,15 @@ func (w *world) see(i int, watched bool) Version {
 	told := v
 	if i > w.held {
 		w.held = i
-		told.Sequence = uint64(i + 1)
+		told.Sequence = sequence(i)
 	}
-	v.Sequence = uint64(i + 1)
+	v.Sequence = sequence(i)
 	w.act(w.resolver.Saw(told))
 	return v
 }
+
+// sequence is that of the ith version of the history.
+func sequence(i int) uint64 { return uint64(i) + 1 } //nolint:gosec // an index
 
 func (w *world) step(kind EventKind, v Version) {
 	w.act(w.resolver.Step(Event{Kind: kind, Version: v, Err: errWorld}))
@@ -167,7 +170,7 @@ func (w *world) choices() []choice {
 			w.see(i, false)
 			if w.request != "" {
 				v := w.history[i]
-				v.Sequence, v.Follows = uint64(i+1), ""
+				v.Sequence, v.Follows = sequence(i), ""
 				w.answer(Applied, v)
 			}
 		})

@@ -75,7 +75,7 @@ func object() *corev1.ConfigMap {
 
 // put sends an Update, and returns how often it allowed, and how long it took beyond
 // its ctx.
-func put(t *testing.T, m *Map, ctx context.Context) (fate Fate, allowed int32, late time.Duration, err error) { //nolint:revive // the ctx is the input
+func put(t *testing.T, ctx context.Context, m *Map) (fate Fate, allowed int32, late time.Duration, err error) {
 	t.Helper()
 	var n atomic.Int32
 	_, fate, err = m.Update(ctx, object(), func() bool { n.Add(1); return true })
@@ -122,7 +122,7 @@ func TestARequestThatGetsNoConnectionIsUnsent(t *testing.T) {
 			if row.config == throttled {
 				_, _ = m.Get(t.Context(), Once) // takes the one request that is allowed
 			}
-			fate, allowed, late, err := put(t, m, within(t, 100*time.Millisecond))
+			fate, allowed, late, err := put(t, within(t, 100*time.Millisecond), m)
 			if fate != Unsent || allowed != 0 || late > 500*time.Millisecond {
 				t.Errorf("fate %v, allowed %d times, %v after its ctx has ended", fate, allowed, late)
 			}
@@ -189,7 +189,7 @@ func TestAnAnswerIsTheFateOfTheRequest(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, row.answer)
-			fate, allowed, _, err := put(t, open(t, s.config()), t.Context())
+			fate, allowed, _, err := put(t, t.Context(), open(t, s.config()))
 			if fate != row.fate || allowed != 1 || s.puts.Load() != 1 {
 				t.Errorf("fate %v (%v), allowed %d times, and %d requests have arrived; want %v and one", fate, err, allowed, s.puts.Load(), row.fate)
 			}
@@ -220,7 +220,7 @@ func TestAWithheldRequestDoesNotArrive(t *testing.T) {
 func TestWhatWasLeftIsNotSentLater(t *testing.T) {
 	s := newServer(t, nil)
 	m := open(t, withPlugin(s.config(), `sleep 0.3; echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t"}}'`))
-	if fate, _, late, err := put(t, m, within(t, 50*time.Millisecond)); fate != Unsent || late > 200*time.Millisecond {
+	if fate, _, late, err := put(t, within(t, 50*time.Millisecond), m); fate != Unsent || late > 200*time.Millisecond {
 		t.Errorf("%v, %v, %v late", fate, err, late)
 	}
 	m.Calls().Wait()
@@ -235,13 +235,13 @@ func TestWhatWasLeftIsNotSentLater(t *testing.T) {
 // Of a client that is not known, a request counts as sent as soon as the client has it.
 func TestWhatAnUnknownClientHasCountsAsSent(t *testing.T) {
 	m := New(fake.NewClientset(), "ns", "settings", "tests")
-	if fate, allowed, _, err := put(t, m, t.Context()); allowed != 1 || fate != Conflict { // there is no such map
+	if fate, allowed, _, err := put(t, t.Context(), m); allowed != 1 || fate != Conflict { // there is no such map
 		t.Errorf("a fake: %v, %v, allowed %d times", fate, err, allowed)
 	}
 	config := &rest.Config{Host: "http://nowhere", QPS: -1, Transport: roundTripper(func(*http.Request) (*http.Response, error) {
 		return nil, errors.New("connection reset")
 	})}
-	if fate, allowed, _, err := put(t, open(t, config), t.Context()); allowed != 1 || fate != Unclear {
+	if fate, allowed, _, err := put(t, t.Context(), open(t, config)); allowed != 1 || fate != Unclear {
 		t.Errorf("a transport of one's own: %v, %v, allowed %d times", fate, err, allowed)
 	}
 }
