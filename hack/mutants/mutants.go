@@ -98,8 +98,8 @@ var mutants = []mutant{
 	// 4: no lost update
 	{"4", "the Update carries no resource version",
 		"pkg/internal/remote/map.go",
-		"	d := &gate{allow: beforeSend}\n",
-		"	object.ResourceVersion = \"\"\n	d := &gate{allow: beforeSend}\n",
+		"	g := &gate{allow: beforeSend}\n",
+		"	object.ResourceVersion = \"\"\n	g := &gate{allow: beforeSend}\n",
 		e2e("TestNoUpdateIsLost")},
 	{"4", "a conflict ends the write instead of running it again",
 		"pkg/internal/remote/fate.go",
@@ -160,7 +160,7 @@ var mutants = []mutant{
 		ledger("TestEveryOrderOfEvents")},
 	{"5", "a request that the server cannot handle is sent for ever",
 		"pkg/internal/ledger/resolver.go",
-		"r.sent > maxSendings && !r.fenced",
+		"r.sent > maxSends && !r.fenced",
 		"false",
 		ledger("TestTranscripts")},
 
@@ -358,8 +358,8 @@ var mutants = []mutant{
 	// What the checker has to catch, beside the tests of each promise.
 	{"4", "the Update carries no resource version",
 		"pkg/internal/remote/map.go",
-		"	d := &gate{allow: beforeSend}\n",
-		"	object.ResourceVersion = \"\"\n	d := &gate{allow: beforeSend}\n",
+		"	g := &gate{allow: beforeSend}\n",
+		"	object.ResourceVersion = \"\"\n	g := &gate{allow: beforeSend}\n",
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"5", "a write whose answer was lost is blindly run again",
 		"pkg/internal/ledger/resolver.go",
