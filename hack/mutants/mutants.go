@@ -57,8 +57,8 @@ var mutants = []mutant{
 		e2e("TestEverySnapshotIsOneCommittedVersionAndTimeDoesNotGoBack")},
 	{"1", "a write is visible before the server has agreed to it",
 		"pkg/mapstore/task.go",
-		"		answered := m.asking()\n",
-		"		early := newSnapshot(object)\n		early.sequence = m.draft.base.sequence\n		m.local.current.Store(early)\n		answered := m.asking()\n",
+		"		answered := m.countRequest()\n",
+		"		early := newSnapshot(object)\n		early.sequence = m.draft.base.sequence\n		m.local.current.Store(early)\n		answered := m.countRequest()\n",
 		e2e("TestAWriteThatIsRefusedIsNeverVisible")},
 
 	// 2: monotonic

@@ -16,8 +16,8 @@ import (
 )
 
 // A committer turns transactions into guarded Updates, one at a time. While one
-// request is in flight, waiting transactions gather; the next request carries them
-// all. A transaction whose attempt was not applied runs again, on a newer version.
+// request is in flight, transactions queue; the next request carries them all. A
+// transaction whose attempt was not applied runs again, on a newer version.
 type committer struct {
 	remote  *remote.Map
 	source  *source
@@ -30,7 +30,7 @@ type committer struct {
 	evidence ledger.Evidence
 	retry    *backoff
 
-	trouble atomic.Pointer[error] // why the last attempt was not applied, and the next one waits; nil if none is
+	trouble atomic.Pointer[error] // why the last attempt was not applied; nil if it was
 
 	// For Stats.
 	requests, commits, conflicts, unsigned   atomic.Uint64
@@ -47,14 +47,14 @@ func newCommitter(remote *remote.Map, source *source, local *replica, options Op
 	}
 }
 
-// do takes fn through to its outcome.
+// do runs fn as a transaction, and returns when it has an outcome or ctx ends.
 func (c *committer) do(ctx context.Context, fn func(*Tx) error) (*Snapshot, error) {
 	if _, limited := ctx.Deadline(); !limited {
 		limited, cancel := context.WithTimeout(ctx, c.options.WriteTimeout)
 		defer cancel()
 		ctx = limited
 	}
-	end := group.Outcome[*Snapshot]{Own: true} // if fn panics
+	end := group.Outcome[*Snapshot]{Own: true} // what count gets if fn panics
 	var err error
 	defer func() { c.count(end, err) }()
 	if err := ctx.Err(); err != nil {
@@ -63,18 +63,18 @@ func (c *committer) do(ctx context.Context, fn func(*Tx) error) (*Snapshot, erro
 	}
 	end = c.group.Do(ctx, fn)
 	if err = end.Err; end.Left {
-		err = c.left(end)
+		err = c.leaveError(end)
 	}
 	return end.Result, err
 }
 
-// left is the error of a write whose ctx has ended.
-func (c *committer) left(end group.Outcome[*Snapshot]) error {
+// leaveError returns the error of a write whose ctx has ended.
+func (c *committer) leaveError(end group.Outcome[*Snapshot]) error {
 	what, why := errNotApplied, end.Last
 	if end.InFlight {
 		what = ErrUnknownOutcome
 	}
-	if trouble := c.trouble.Load(); why == nil && trouble != nil { // it never had an attempt of its own
+	if trouble := c.trouble.Load(); why == nil && trouble != nil { // the write had no attempt of its own
 		why = *trouble
 	}
 	if why == nil {
@@ -86,6 +86,7 @@ func (c *committer) left(end group.Outcome[*Snapshot]) error {
 	return fmt.Errorf("%w: %w: %w", what, end.Err, why)
 }
 
+// count adds a write's outcome to the Stats.
 func (c *committer) count(end group.Outcome[*Snapshot], err error) {
 	switch {
 	case end.Own:
@@ -117,11 +118,11 @@ func (c *committer) run(ctx context.Context) {
 	}
 }
 
-// close ends the transactions that wait, and refuses new ones.
+// close ends waiting transactions and refuses new ones.
 func (c *committer) close() { c.group.Close(errClosedBefore) }
 
-// awaitSync blocks until the copy has been synced. Until then transactions
-// wait, unless the server denies access: then they end with what it says.
+// awaitSync blocks until the first sync. Until then transactions wait. If the server
+// denies access, they end with what it says.
 func (c *committer) awaitSync(ctx context.Context) bool {
 	for {
 		l, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
@@ -152,8 +153,8 @@ func (c *committer) awaitTurn(ctx context.Context) error {
 	}
 }
 
-// commit makes one attempt for those who wait. It reports whether the next one must
-// wait for a while.
+// commit makes one attempt for the transactions that wait. It reports whether the next
+// attempt must wait for a while.
 func (c *committer) commit(ctx context.Context) (wait bool) {
 	commit := c.newCommit()
 	defer commit.end()
@@ -211,9 +212,9 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	return end.Kind == ledger.Unavailable
 }
 
-// create creates the map, so that there is a version for the draft to be based on.
+// create creates the map, so that the next draft has a version to start from.
 func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
-	answered := c.asking()
+	answered := c.countRequest()
 	id := c.turns.Author.NewID()
 	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id)
 	answered(fate)
@@ -224,7 +225,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 		if c.local.install(now, base.rewinds).Exists() {
 			return ledger.Outcome{Kind: ledger.Superseded, Evidence: evidence}
 		}
-		// The copy is from a time that the server has yet to reach again.
+		// The copy is newer than the server, which must have gone back in time.
 		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx)}
 	case remote.Conflict:
 		if apierrors.IsConflict(err) { // somebody else was faster
@@ -239,7 +240,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	}
 }
 
-// learn takes what a commit shows of whether ids arrive.
+// learn keeps what a commit has shown about whether ids arrive.
 func (c *committer) learn(e ledger.Evidence) {
 	if e == ledger.Unproven {
 		return
@@ -250,7 +251,8 @@ func (c *committer) learn(e ledger.Evidence) {
 	}
 }
 
-// confirmAbsent commits that nothing changes in a map that does not exist.
+// confirmAbsent commits a draft that changes nothing, in a map that does not exist: it
+// confirms that the map still does not exist.
 func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
 	switch err := c.source.refresh(ctx); {
 	case remote.IsDenied(err):
@@ -264,9 +266,9 @@ func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
 	}
 }
 
-// asking notes that a request is sent that writes. It ends with answered, which
-// must be called, and says how long that took.
-func (c *committer) asking() (answered func(remote.Fate) time.Duration) {
+// countRequest notes that a request that writes is being sent. The caller must call
+// answered when the request has ended; answered returns how long it took.
+func (c *committer) countRequest() (answered func(remote.Fate) time.Duration) {
 	relax, asked := c.source.expectAnswer(), time.Now()
 	c.requests.Add(1)
 	return func(fate remote.Fate) time.Duration {
@@ -280,7 +282,7 @@ func (c *committer) asking() (answered func(remote.Fate) time.Duration) {
 	}
 }
 
-// rejection describes a request that was rejected.
+// rejection returns a write's error for a request that was rejected.
 func rejection(err error) error {
 	if remote.IsTooLarge(err) {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)
