@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// String is the codec of strings: the text as it is, byte for byte.
+// String is the codec of strings: the text itself, byte for byte.
 func String[T ~string]() Codec[T] {
 	return Codec[T]{
 		Decode: func(text string) (T, error) { return T(text), nil },
@@ -22,13 +22,13 @@ func String[T ~string]() Codec[T] {
 
 // Bool is the codec of booleans, as [strconv.ParseBool] reads them: 1, t, T,
 // TRUE, true, True, 0, f, F, FALSE, false, False. Like all codecs of one word or
-// number, it ignores white space around the text, which editors like to add.
+// number, it ignores white space around the text, which editors often add.
 func Bool() Codec[bool] {
 	return scalar("not a boolean", strconv.ParseBool, strconv.FormatBool)
 }
 
-// Int is the codec of integers, in base ten. One that does not fit into T is
-// rejected.
+// Int is the codec of integers, in base ten. It rejects an integer that does not fit
+// into T.
 func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr]() Codec[T] {
 	bits := reflect.TypeFor[T]().Bits()
 	if isSigned := T(0)-1 < 0; isSigned {
@@ -41,8 +41,8 @@ func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | 
 		func(value T) string { return strconv.FormatUint(uint64(value), 10) })
 }
 
-// Float is the codec of floating-point numbers, as [strconv.ParseFloat] reads
-// them. Infinities, NaN, and numbers that do not fit into T are rejected.
+// Float is the codec of floating-point numbers, as [strconv.ParseFloat] reads them. It
+// rejects infinities, NaN, and numbers that do not fit into T.
 func Float[T ~float32 | ~float64]() Codec[T] {
 	bits := reflect.TypeFor[T]().Bits()
 	return scalar("not a number",
@@ -56,15 +56,15 @@ func Float[T ~float32 | ~float64]() Codec[T] {
 		func(value T) string { return strconv.FormatFloat(float64(value), 'g', -1, bits) })
 }
 
-// Duration is the codec of durations as [time.ParseDuration] reads them, such as
-// 1h30m or 250ms. They may be negative; see [Codec.Validate].
+// Duration is the codec of durations as [time.ParseDuration] reads them, such as 1h30m
+// or 250ms. They may be negative; [Codec.Validate] can exclude that.
 func Duration() Codec[time.Duration] {
 	return scalar("not a duration", time.ParseDuration, time.Duration.String)
 }
 
-// Quantity is the codec of Kubernetes quantities, such as 500m or 2Gi, and writes
-// their canonical form. Take a DeepCopy before computing with one that is larger
-// than an int64: copies share its digits.
+// Quantity is the codec of Kubernetes quantities, such as 500m or 2Gi. It writes their
+// canonical form. Before you compute with a quantity larger than an int64, make a
+// DeepCopy: plain copies share its digits.
 func Quantity() Codec[resource.Quantity] {
 	return scalar("not a quantity",
 		func(text string) (resource.Quantity, error) {
@@ -76,18 +76,16 @@ func Quantity() Codec[resource.Quantity] {
 		func(value resource.Quantity) string { return value.String() })
 }
 
-// isBounded keeps texts away from the parser of quantities for which it, or who
-// computes with the result, takes more than a moment: their numbers are exact,
-// so that 1e-99999999 has a hundred million digits.
+// isBounded reports whether a quantity is short enough to parse and compute with in a
+// moment. Quantities are exact numbers, so 1e-99999999 has a hundred million digits.
 func isBounded(quantity string) bool {
 	_, exponent, _ := strings.Cut(strings.ToLower(quantity), "e")
 	return len(quantity) <= 64 && len(strings.TrimLeft(exponent, "+-")) <= 2
 }
 
 // Text is the codec of types that encode themselves as text, such as
-// [net/netip.Addr], [log/slog.Level] or [time.Time]: Text[netip.Addr](). White
-// space around the text is ignored. If T has no MarshalText, values can be read
-// only.
+// [net/netip.Addr], [log/slog.Level] or [time.Time]: Text[netip.Addr](). It ignores
+// white space around the text. If T has no MarshalText, values can only be read.
 func Text[T any, P interface {
 	*T
 	encoding.TextUnmarshaler
@@ -106,7 +104,8 @@ func Text[T any, P interface {
 	return codec
 }
 
-// scalar makes a codec of a parser whose errors quote what they could not parse.
+// scalar makes a codec of a parser, and replaces the parser's errors, which quote the
+// text.
 func scalar[T any](complaint string, parse func(string) (T, error), format func(T) string) Codec[T] {
 	return Codec[T]{
 		Decode: func(text string) (T, error) {
