@@ -63,7 +63,7 @@ func Derive[T any](store *mapstore.Store, fn func(mapstore.Reader) (T, error)) *
 	return d
 }
 
-// Load returns the current T. It costs two atomic loads, never blocks and never fails.
+// Load returns the current T. It costs one atomic load, never blocks and never fails.
 // After Close it still returns the last T.
 func (d *Derived[T]) Load() T { return d.bound.load() }
 

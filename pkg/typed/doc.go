@@ -2,7 +2,7 @@
 // map.
 //
 // [Bind] follows one key as a T: it decodes each new text once, and [Value.Load] costs
-// two atomic loads. [Derive] does the same for a struct made of many keys of one
+// one atomic load. [Derive] does the same for a struct made of many keys of one
 // version. There are codecs for strings, booleans, integers, floats, durations,
 // quantities, text, JSON and YAML. A codec of your own is two functions, and
 // [Codec.Validate] adds a check to any codec.

@@ -68,7 +68,7 @@ func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) 
 }
 
 // Load returns the current value: the newest one that could be decoded, or Bind's
-// fallback. It costs two atomic loads, decodes nothing, never blocks and never fails.
+// fallback. It costs one atomic load, decodes nothing, never blocks and never fails.
 // After Close it still returns the last value.
 func (v *Value[T]) Load() T { return v.bound.load() }
 
