@@ -145,7 +145,7 @@ var mutants = []mutant{
 		ledger("TestEveryOrderOfEvents")},
 	{"5", "a write whose ctx ends in flight is reported as not applied",
 		"pkg/mapstore/commit.go",
-		"	if end.InFlight {",
+		"	if outcome.InFlight {",
 		"	if false {",
 		e2e("TestACtxThatEndsWhileTheRequestIsInFlight")},
 	{"5", "after a 5xx the write is reported as not applied",

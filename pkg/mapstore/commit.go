@@ -30,7 +30,7 @@ type committer struct {
 	evidence ledger.Evidence
 	retry    *backoff
 
-	trouble atomic.Pointer[error] // why the last attempt was not applied; nil if it was
+	lastErr atomic.Pointer[error] // why the last attempt was not applied; nil if it was
 
 	// For Stats.
 	requests, commits, conflicts, unsigned   atomic.Uint64
@@ -54,42 +54,42 @@ func (c *committer) do(ctx context.Context, fn func(*Tx) error) (*Snapshot, erro
 		defer cancel()
 		ctx = limited
 	}
-	end := group.Outcome[*Snapshot]{Own: true} // what count gets if fn panics
+	outcome := group.Outcome[*Snapshot]{Own: true} // what count gets if fn panics
 	var err error
-	defer func() { c.count(end, err) }()
+	defer func() { c.count(outcome, err) }()
 	if err := ctx.Err(); err != nil {
-		end = group.Outcome[*Snapshot]{}
+		outcome = group.Outcome[*Snapshot]{}
 		return nil, fmt.Errorf("mapstore: not applied: %w", err)
 	}
-	end = c.group.Do(ctx, fn)
-	if err = end.Err; end.Left {
-		err = c.leaveError(end)
+	outcome = c.group.Do(ctx, fn)
+	if err = outcome.Err; outcome.Left {
+		err = c.leaveError(outcome)
 	}
-	return end.Result, err
+	return outcome.Result, err
 }
 
 // leaveError returns the error of a write whose ctx has ended.
-func (c *committer) leaveError(end group.Outcome[*Snapshot]) error {
-	what, why := errNotApplied, end.Last
-	if end.InFlight {
+func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
+	what, why := errNotApplied, outcome.Last
+	if outcome.InFlight {
 		what = ErrUnknownOutcome
 	}
-	if trouble := c.trouble.Load(); why == nil && trouble != nil { // the write had no attempt of its own
-		why = *trouble
+	if lastErr := c.lastErr.Load(); why == nil && lastErr != nil { // the write had no attempt of its own
+		why = *lastErr
 	}
 	if why == nil {
 		why = c.source.link.Load().obstacle()
 	}
 	if why == nil {
-		return fmt.Errorf("%w: %w", what, end.Err)
+		return fmt.Errorf("%w: %w", what, outcome.Err)
 	}
-	return fmt.Errorf("%w: %w: %w", what, end.Err, why)
+	return fmt.Errorf("%w: %w: %w", what, outcome.Err, why)
 }
 
 // count adds a write's outcome to the Stats.
-func (c *committer) count(end group.Outcome[*Snapshot], err error) {
+func (c *committer) count(outcome group.Outcome[*Snapshot], err error) {
 	switch {
-	case end.Own:
+	case outcome.Own:
 		c.aborted.Add(1)
 	case err == nil:
 		c.transactions.Add(1)
@@ -157,59 +157,59 @@ func (c *committer) awaitTurn(ctx context.Context) error {
 // attempt must wait for a while.
 func (c *committer) commit(ctx context.Context) (wait bool) {
 	commit := c.newCommit()
-	defer commit.end()
+	defer commit.release()
 	batch, attempt := c.group.Collect(ctx, commit.draft)
 	members := batch.Len()
 	if members == 0 {
 		batch.Cancel()
 		return false
 	}
-	var end ledger.Outcome
+	var outcome ledger.Outcome
 	if draft := commit.draft; !draft.base.Exists() {
 		stop := context.AfterFunc(ctx, batch.Cancel)
 		if len(draft.data) > 0 {
-			end = c.create(attempt, draft.base)
+			outcome = c.create(attempt, draft.base)
 		} else {
-			end = c.confirmAbsent(attempt)
+			outcome = c.confirmAbsent(attempt)
 		}
 		stop()
 	} else {
-		end = commit.resolve(ctx, attempt, batch)
+		outcome = commit.resolve(ctx, attempt, batch)
 	}
-	c.learn(end.Evidence)
+	c.learn(outcome.Evidence)
 	c.group.Expect(members)
 	switch {
-	case end.Kind == ledger.Committed:
+	case outcome.Kind == ledger.Committed:
 		c.retry = newBackoff(c.options.MaxBackoff)
-		c.trouble.Store(nil)
-	case end.Err != nil:
-		c.trouble.Store(&end.Err)
+		c.lastErr.Store(nil)
+	case outcome.Err != nil:
+		c.lastErr.Store(&outcome.Err)
 	}
-	if end.Err != nil && !errors.Is(end.Err, remote.ErrWithheld) {
-		batch.Note(end.Err)
+	if outcome.Err != nil && !errors.Is(outcome.Err, remote.ErrWithheld) {
+		batch.Note(outcome.Err)
 	}
 	switch {
-	case end.Kind == ledger.Committed:
+	case outcome.Kind == ledger.Committed:
 		c.commits.Add(1)
 		now := commit.acknowledged
 		if now == nil {
 			now = c.local.load()
 		}
 		batch.Finish(now, nil)
-	case end.Kind == ledger.Unknown:
-		batch.Finish(nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, end.Err))
+	case outcome.Kind == ledger.Unknown:
+		batch.Finish(nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, outcome.Err))
 	case ctx.Err() != nil:
 		batch.Finish(nil, errClosedBefore)
-	case end.Kind == ledger.Refused && members == 1:
-		batch.Finish(nil, rejection(end.Err))
-	case end.Kind == ledger.Refused:
+	case outcome.Kind == ledger.Refused && members == 1:
+		batch.Finish(nil, rejection(outcome.Err))
+	case outcome.Kind == ledger.Refused:
 		batch.Retry(group.Alone)
-	case end.Kind == ledger.Uncompleted:
+	case outcome.Kind == ledger.Uncompleted:
 		batch.Retry(group.HeldBack)
 	default:
 		batch.Retry(group.Together)
 	}
-	return end.Kind == ledger.Unavailable
+	return outcome.Kind == ledger.Unavailable
 }
 
 // create creates the map, so that the next draft has a version to start from.

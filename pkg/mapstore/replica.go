@@ -13,12 +13,12 @@ import (
 
 // A replica is the local copy of the map. All versions that come from the API server, by
 // the watch, in the answer to a write or by a quorum read, go through it, and it alone
-// decides what is newer. It tells an observer of each version that comes by.
+// decides what is newer. It tells an observer of each version that arrives.
 type replica struct {
 	current *watch.Var[*Snapshot]
 
 	mu       sync.Mutex           // makes comparing with the current version and replacing it one step
-	observer func(ledger.Version) // protected by mu; told of each version that comes by; nil if there is none
+	observer func(ledger.Version) // protected by mu; told of each version that arrives; nil if there is none
 }
 
 func newReplica() *replica {
@@ -106,7 +106,7 @@ func (r *replica) observe(fn func(ledger.Version), begin func(now *Snapshot)) (s
 	}
 }
 
-// tellLocked tells the observer of v, a version that came by while now is the current one.
+// tellLocked tells the observer of v, a version that arrived while now is the current one.
 func (r *replica) tellLocked(now, v *Snapshot) {
 	if r.observer != nil {
 		told := v.version()

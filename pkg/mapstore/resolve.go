@@ -28,7 +28,7 @@ type commit struct {
 
 	mu       sync.Mutex // protects all below
 	resolver *ledger.Resolver
-	next     ledger.Action // the resolver's action on a version that came by; Continue if none
+	next     ledger.Action // the resolver's action on a version that arrived; Continue if none
 	news     chan struct{} // holds one token when next is set
 }
 
@@ -44,7 +44,7 @@ const (
 )
 
 // newCommit begins a commit on the current version. From then on the commit sees all
-// versions that come by.
+// versions that arrive.
 func (c *committer) newCommit() *commit {
 	m := &commit{committer: c, id: c.turns.Author.NewID(), news: make(chan struct{}, 1)}
 	m.forget = c.local.observe(m.saw, func(base *Snapshot) {
@@ -54,13 +54,13 @@ func (c *committer) newCommit() *commit {
 	return m
 }
 
-// end releases what newCommit and begin have started.
-func (m *commit) end() {
+// release ends what newCommit and begin have started.
+func (m *commit) release() {
 	m.forget()
 	m.leave()
 }
 
-// saw takes a version that came by. It runs under the replica's lock.
+// saw takes a version that arrived. It runs under the replica's lock.
 func (m *commit) saw(v ledger.Version) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -74,7 +74,7 @@ func (m *commit) saw(v ledger.Version) {
 }
 
 // step passes an event to the resolver, if there is one, and returns the next action. If
-// a version that came by has already led to an action, that goes first, and a time that
+// a version that arrived has already led to an action, that goes first, and a time that
 // has elapsed or a read does not count; an answer still does.
 func (m *commit) step(e *ledger.Event) ledger.Action {
 	m.mu.Lock()

@@ -14,10 +14,10 @@ import (
 // A bound is what [Value] and [Derived] share: the last good value made of a store's
 // versions, and why there is no newer one.
 //
-// Two examine versions: the view that the bound attaches to the store, and a caller who
-// has just written. They run codecs without a lock, so a codec that blocks stops neither
-// the store nor anybody who reads or writes by other means. So findings may come in any
-// order; publish sorts that out.
+// The view that the bound attaches to the store examines each version, and so does a
+// caller who has just written. Both run codecs without a lock, so a codec that blocks
+// stops neither the store nor anybody who reads or writes by other means. So findings
+// may come in any order; publish sorts that out.
 type bound[T any] struct {
 	store   *mapstore.Store
 	name    string // the key, or the type in parentheses

@@ -9,7 +9,7 @@ import (
 // request again: all copies carry the base's resource version, so at most one of them
 // can be applied.
 //
-// The store calls [Resolver.Saw] with each version that comes by, from the moment when
+// The store calls [Resolver.Saw] with each version that arrives, from the moment when
 // it reads the base. When it knows what to commit, it calls [Resolver.Begin], and then
 // [Resolver.Step] with the result of the last [Action], until the action is [Report].
 type Resolver struct {
@@ -136,7 +136,7 @@ func (r *Resolver) Begin(changes bool) Action {
 	return r.send()
 }
 
-// Saw takes a version that came by. It returns Continue if that changes nothing.
+// Saw takes a version that arrived. It returns Continue if that changes nothing.
 func (r *Resolver) Saw(v Version) Action {
 	r.commit.observe(v)
 	if v.Sequence != 0 {

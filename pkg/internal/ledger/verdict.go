@@ -19,7 +19,7 @@ type commit struct {
 	id       string // "" for a request that changes nothing
 	base     Version
 	evidence Evidence
-	seen     verdict // what the versions that came by have shown
+	seen     verdict // what the versions that arrived have shown
 }
 
 // observe learns what it can from a version, which need not be the newest.

@@ -3,7 +3,7 @@ package ledger
 // A Version is what one version of the map shows about commits.
 type Version struct {
 	// Sequence counts the versions that the store's copy has held. It is zero for a
-	// version that came by and was not newer than the copy.
+	// version that arrived and was not newer than the copy.
 	Sequence uint64
 	// Revision is the version's resource version. Follows is the resource version of
 	// the version directly before it, if the watch has shown that.
