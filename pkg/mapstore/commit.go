@@ -30,7 +30,7 @@ type committer struct {
 	evidence ledger.Evidence
 	retry    *backoff
 
-	lastErr atomic.Pointer[error] // why the last attempt was not applied; nil if it was
+	lastErr atomic.Pointer[error] // what the last attempt that failed met; nil after a commit
 
 	// For Stats.
 	requests, commits, conflicts, unsigned   atomic.Uint64

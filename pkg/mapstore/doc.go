@@ -11,8 +11,8 @@
 //	err = store.Set(ctx, "key", "value")
 //	store.OnChange(func(change mapstore.Change) { … })
 //
-// [Open] connects as the environment says. [New] takes a client that you have; then
-// [Store.Start] runs the store, which is a controller-runtime Runnable.
+// [Open] connects as the environment says. [New] takes a client that you have, and
+// [Store.Start] then runs the store. A Store is a controller-runtime Runnable.
 //
 // # Reading
 //
@@ -42,8 +42,8 @@
 // Each commit leaves an id in the annotation mapstore/commits, which keeps the last 32
 // ids. They tell whether a write whose answer was lost has been applied. So
 // ErrUnknownOutcome remains only if the server cannot be asked before the ctx ends, or
-// if the id is gone: the map was deleted, the annotation was wiped, or more than 32
-// commits came after it.
+// if the ids can no longer tell: the map was deleted, the annotation was wiped, or more
+// than 32 commits came after the write.
 //
 // Invalid keys, names and sizes are errors before anything is sent.
 //

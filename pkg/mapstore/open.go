@@ -28,7 +28,7 @@ const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/n
 // ConfigMap name, and waits for its first sync. The store runs until Close; ctx
 // bounds only the opening.
 //
-// Open uses the first of these that is set:
+// Open uses the first of these that applies:
 //
 //   - for the cluster: the kubeconfig file named by MAPSTORE_CLUSTER_CONFIG_PATH; the
 //     cluster that the process runs in; KUBECONFIG or the usual kubeconfig.

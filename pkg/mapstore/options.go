@@ -23,7 +23,7 @@ type Options struct {
 	//
 	//	"A value is rejected; serving the last good one" (info 0): a Value or Derived cannot use the new text of a key, with the reason
 	//	"A value is accepted again" (info 0): it can use the text, or the key is gone
-	//	"What decodes a value panicked" (error): a codec, a validation or Derive's function panicked; the rest as for callbacks
+	//	"What decodes a value panicked" (error): a codec, a validation or Derive's function panicked; with the same details
 	//
 	// Each line has the ConfigMap's namespace and name, and none contains a value of
 	// the map. Zero: silent.

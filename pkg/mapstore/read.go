@@ -47,8 +47,8 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 	return s.local.load(), nil
 }
 
-// WaitFor blocks until the local copy is at least as new as revision, and returns it.
-// The revision may come from any process: it may be the [Snapshot.Revision] of what
+// WaitFor blocks until the local copy is at least as new as revision, and returns the
+// copy. The revision may come from any process: it may be the [Snapshot.Revision] of what
 // Update returned there, for instance. The empty revision means any.
 //
 // It returns [ErrInvalidArgument] for a malformed revision, [ErrClosed] when the store

@@ -91,8 +91,8 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 	return next
 }
 
-// observe calls begin with the current version, and then fn with each version that comes
-// by, newer than the current one or not, until stop is called. Both run under the
+// observe calls begin with the current version, and then fn with each version that
+// arrives, newer than the current one or not, until stop is called. Both run under the
 // replica's lock.
 func (r *replica) observe(fn func(ledger.Version), begin func(now *Snapshot)) (stop func()) {
 	r.mu.Lock()

@@ -24,7 +24,7 @@ type result struct {
 	ledger.Event
 	took    time.Duration
 	applied *Snapshot // the version that the request made, if it was applied
-	undone  bool      // the request was applied, and the map's entries are as before
+	undone  bool      // the server accepted the request, but the map's entries are as before
 }
 
 // begin begins a task in place of the current one.

@@ -18,7 +18,7 @@ type Resolver struct {
 	newest Version // that was seen or read
 
 	answer  Event // the last one
-	lost    error // why the outcome of an earlier request is unknown; nil if no request's is
+	lost    error // why an earlier request may have been applied; nil if none may
 	sent    int   // how many requests were sent
 	fenced  bool  // the request is now the fence
 	watched bool  // the watch has had its time
@@ -105,7 +105,7 @@ const (
 )
 
 var (
-	// errBackInTime is why an answer does not count that came after the server went back
+	// errBackInTime is why an answer does not count if it came after the server went back
 	// in time: it may be from before.
 	errBackInTime = errors.New("the API server has gone back in time")
 

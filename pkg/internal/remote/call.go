@@ -11,7 +11,7 @@ import (
 
 var (
 	errThrottled = errors.New("waiting for the client's rate limit, which QPS and Burst of its rest.Config set")
-	errPreparing = errors.New("the client has not asked for a connection yet; it may wait for credentials")
+	errPreparing = errors.New("the client has not asked for a connection yet; it may be waiting for credentials")
 )
 
 // returnGrace is how long a call into the client may take to return once its ctx has
