@@ -62,8 +62,8 @@ var mutants = []mutant{
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"1", "a write is visible before the server has agreed to it",
 		"pkg/mapstore/task.go",
-		"		answered := m.asking()\n",
-		"		early := newSnapshot(object)\n		early.sequence = m.draft.base.sequence\n		m.local.current.Store(early)\n		answered := m.asking()\n",
+		"		answered := m.countRequest()\n",
+		"		early := newSnapshot(object)\n		early.sequence = m.draft.base.sequence\n		m.local.current.Store(early)\n		answered := m.countRequest()\n",
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 
 	// 2: monotonic
@@ -103,8 +103,8 @@ var mutants = []mutant{
 	// 4: no lost update
 	{"4", "the Update carries no resource version",
 		"pkg/internal/remote/map.go",
-		"	d := &gate{allow: beforeSend}\n",
-		"	object.ResourceVersion = \"\"\n	d := &gate{allow: beforeSend}\n",
+		"	g := &gate{allow: beforeSend}\n",
+		"	object.ResourceVersion = \"\"\n	g := &gate{allow: beforeSend}\n",
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"4", "a conflict ends the write instead of running it again",
 		"pkg/internal/remote/fate.go",
@@ -150,7 +150,7 @@ var mutants = []mutant{
 		ledger("TestEveryOrderOfEvents")},
 	{"5", "a write whose ctx ends in flight is reported as not applied",
 		"pkg/mapstore/commit.go",
-		"	if end.InFlight {",
+		"	if outcome.InFlight {",
 		"	if false {",
 		e2e("TestACtxThatEndsWhileTheRequestIsInFlight")},
 	{"5", "after a 5xx the write is reported as not applied",
@@ -165,7 +165,7 @@ var mutants = []mutant{
 		ledger("TestEveryOrderOfEvents")},
 	{"5", "a request that the server cannot handle is sent for ever",
 		"pkg/internal/ledger/resolver.go",
-		"r.sent > maxSendings && !r.fenced",
+		"r.sent > maxSends && !r.fenced",
 		"false",
 		ledger("TestTranscripts")},
 
@@ -363,8 +363,8 @@ var mutants = []mutant{
 	// What the checker has to catch, beside the tests of each promise.
 	{"4", "the Update carries no resource version",
 		"pkg/internal/remote/map.go",
-		"	d := &gate{allow: beforeSend}\n",
-		"	object.ResourceVersion = \"\"\n	d := &gate{allow: beforeSend}\n",
+		"	g := &gate{allow: beforeSend}\n",
+		"	object.ResourceVersion = \"\"\n	g := &gate{allow: beforeSend}\n",
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"5", "a write whose answer was lost is blindly run again",
 		"pkg/internal/ledger/resolver.go",
@@ -374,7 +374,7 @@ var mutants = []mutant{
 	{"7", "now and then a Change is dropped",
 		"pkg/mapstore/subscribe.go",
 		"	if ok {\n		c.last = now\n	}\n	return change, ok",
-		"	if ok {\n		c.last = now\n	}\n	return change, ok && now.serial%16 != 0",
+		"	if ok {\n		c.last = now\n	}\n	return change, ok && now.sequence%16 != 0",
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 
 	// typed values

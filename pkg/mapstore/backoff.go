@@ -6,9 +6,8 @@ import (
 	"time"
 )
 
-// A backoff yields delays that double up to a cap. Each is drawn anew between
-// nothing and the current bound, so that those who failed together do not come
-// back together.
+// A backoff yields random delays below a bound that doubles up to a cap. They are
+// random so that callers who failed together do not come back together.
 type backoff struct {
 	bound time.Duration
 	cap   time.Duration
@@ -29,7 +28,7 @@ func (b *backoff) next() time.Duration {
 	return delay
 }
 
-// wait sleeps for the next delay. It returns the cause if ctx ends first.
+// wait sleeps for the next delay. If ctx ends first, it returns ctx's cause.
 func (b *backoff) wait(ctx context.Context) error {
 	timer := time.NewTimer(b.next())
 	defer timer.Stop()

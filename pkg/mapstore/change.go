@@ -5,19 +5,19 @@ import (
 	"slices"
 )
 
-// A Change is what one subscriber missed: from the last version that it was
-// told of to the newest one.
+// A Change is what one subscriber missed: it leads from the last version that the
+// subscriber was told of to the newest one.
 type Change struct {
-	// Old is the previous Change's New, and an empty map the first time.
+	// Old is the previous Change's New; in the first Change, an empty map.
 	Old *Snapshot
 	// New is the newest version.
 	New *Snapshot
 	// Reset says that New does not continue Old's history: between the two the
 	// ConfigMap was recreated, or the cluster was restored from a backup. The
-	// deltas are right all the same.
+	// deltas are correct nevertheless.
 	Reset bool
 
-	keys []string // what changed and the filters let through, sorted
+	keys []string // those that changed and pass the filters, sorted
 }
 
 // Keys returns the keys that changed, sorted. The slice is the caller's.
@@ -74,8 +74,8 @@ func (op Op) String() string {
 	}
 }
 
-// changeBetween returns the change that leads from old to new as seen through
-// filters, and whether there is anything to tell.
+// changeBetween returns the change that leads from old to new, as filters let it
+// through, and whether there is anything to tell.
 func changeBetween(old, new *Snapshot, filters []Filter) (Change, bool) {
 	c := Change{
 		Old:   old,

@@ -16,8 +16,8 @@ import (
 )
 
 // A committer turns transactions into guarded Updates, one at a time. While one
-// request is in flight, waiting transactions gather; the next request carries them
-// all. A transaction whose attempt was not applied runs again, on a newer version.
+// request is in flight, transactions queue; the next request carries them all. A
+// transaction whose attempt was not applied runs again, on a newer version.
 type committer struct {
 	remote  *remote.Map
 	source  *source
@@ -31,7 +31,7 @@ type committer struct {
 	retry    *backoff
 	denied   time.Time // since when writes have been denied; zero while they are not
 
-	trouble atomic.Pointer[error] // why the last attempt was not applied, and the next one waits; nil if none is
+	lastErr atomic.Pointer[error] // why the next attempt waits; nil after a commit. What is wrong with one write is not here
 
 	// For Stats.
 	requests, commits, conflicts, unsigned   atomic.Uint64
@@ -48,48 +48,49 @@ func newCommitter(remote *remote.Map, source *source, local *replica, options Op
 	}
 }
 
-// do takes fn through to its outcome.
+// do runs fn as a transaction, and returns when it has an outcome or ctx ends.
 func (c *committer) do(ctx context.Context, fn func(*Tx) error) (*Snapshot, error) {
 	if _, limited := ctx.Deadline(); !limited {
 		limited, cancel := context.WithTimeout(ctx, c.options.WriteTimeout)
 		defer cancel()
 		ctx = limited
 	}
-	end := group.Outcome[*Snapshot]{Own: true} // if fn panics
+	outcome := group.Outcome[*Snapshot]{Own: true} // what count gets if fn panics
 	var err error
-	defer func() { c.count(end, err) }()
+	defer func() { c.count(outcome, err) }()
 	if err := ctx.Err(); err != nil {
-		end = group.Outcome[*Snapshot]{}
+		outcome = group.Outcome[*Snapshot]{}
 		return nil, fmt.Errorf("mapstore: not applied: %w", err)
 	}
-	end = c.group.Do(ctx, fn)
-	if err = end.Err; end.Left {
-		err = c.left(end)
+	outcome = c.group.Do(ctx, fn)
+	if err = outcome.Err; outcome.Left {
+		err = c.leaveError(outcome)
 	}
-	return end.Result, err
+	return outcome.Result, err
 }
 
-// left is the error of a write whose ctx has ended.
-func (c *committer) left(end group.Outcome[*Snapshot]) error {
-	what, why := errNotApplied, end.Last
-	if end.InFlight {
+// leaveError returns the error of a write whose ctx has ended.
+func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
+	what, why := errNotApplied, outcome.Last
+	if outcome.InFlight {
 		what = ErrUnknownOutcome
 	}
-	if trouble := c.trouble.Load(); why == nil && trouble != nil { // it never had an attempt of its own
-		why = *trouble
+	if lastErr := c.lastErr.Load(); why == nil && lastErr != nil { // the write had no attempt of its own
+		why = *lastErr
 	}
 	if why == nil {
 		why = c.source.link.Load().obstacle()
 	}
 	if why == nil {
-		return fmt.Errorf("%w: %w", what, end.Err)
+		return fmt.Errorf("%w: %w", what, outcome.Err)
 	}
-	return fmt.Errorf("%w: %w: %w", what, end.Err, why)
+	return fmt.Errorf("%w: %w: %w", what, outcome.Err, why)
 }
 
-func (c *committer) count(end group.Outcome[*Snapshot], err error) {
+// count adds a write's outcome to the Stats.
+func (c *committer) count(outcome group.Outcome[*Snapshot], err error) {
 	switch {
-	case end.Own:
+	case outcome.Own:
 		c.aborted.Add(1)
 	case err == nil:
 		c.transactions.Add(1)
@@ -118,11 +119,11 @@ func (c *committer) run(ctx context.Context) {
 	}
 }
 
-// close ends the transactions that wait, and refuses new ones.
+// close ends waiting transactions and refuses new ones.
 func (c *committer) close() { c.group.Close(errClosedBefore) }
 
-// awaitSync blocks until the copy has been synced. Until then transactions
-// wait, unless the server denies access: then they end with what it says.
+// awaitSync blocks until the first sync. Until then transactions wait. If the server
+// denies access, they end with what it says.
 func (c *committer) awaitSync(ctx context.Context) bool {
 	for {
 		l, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
@@ -153,67 +154,67 @@ func (c *committer) awaitTurn(ctx context.Context) error {
 	}
 }
 
-// commit makes one attempt for those who wait. It reports whether the next one must
-// wait for a while.
+// commit makes one attempt for the transactions that wait. It reports whether the next
+// attempt must wait for a while.
 func (c *committer) commit(ctx context.Context) (wait bool) {
 	commit := c.newCommit()
-	defer commit.end()
+	defer commit.release()
 	batch, attempt := c.group.Collect(ctx, commit.draft)
 	members := batch.Len()
 	if members == 0 {
 		batch.Cancel()
 		return false
 	}
-	var end ledger.Outcome
+	var outcome ledger.Outcome
 	if draft := commit.draft; !draft.base.Exists() {
 		stop := context.AfterFunc(ctx, batch.Cancel)
 		if len(draft.data) > 0 {
-			end = c.create(attempt, draft.base)
+			outcome = c.create(attempt, draft.base)
 		} else {
-			end = c.confirmAbsent(attempt)
+			outcome = c.confirmAbsent(attempt)
 		}
 		stop()
 	} else {
-		end = commit.resolve(ctx, attempt, batch)
+		outcome = commit.resolve(ctx, attempt, batch)
 	}
-	c.learn(end.Evidence)
+	c.learn(outcome.Evidence)
 	c.group.Expect(members)
-	if end.Kind == ledger.Refused && !c.isFinal(end.Err) {
-		end.Kind = ledger.Unavailable
+	if outcome.Kind == ledger.Refused && !c.isFinal(outcome.Err) {
+		outcome.Kind = ledger.Unavailable
 	}
 	switch {
-	case end.Kind == ledger.Committed:
+	case outcome.Kind == ledger.Committed:
 		c.retry = newBackoff(c.options.MaxBackoff)
 		c.denied = time.Time{}
-		c.trouble.Store(nil)
-	case end.Err != nil:
-		c.trouble.Store(&end.Err)
+		c.lastErr.Store(nil)
+	case outcome.Kind == ledger.Unavailable && outcome.Err != nil:
+		c.lastErr.Store(&outcome.Err)
 	}
-	if end.Err != nil && !errors.Is(end.Err, remote.ErrWithheld) {
-		batch.Note(end.Err)
+	if outcome.Err != nil && !errors.Is(outcome.Err, remote.ErrWithheld) {
+		batch.Note(outcome.Err)
 	}
 	switch {
-	case end.Kind == ledger.Committed:
+	case outcome.Kind == ledger.Committed:
 		c.commits.Add(1)
 		now := commit.acknowledged
 		if now == nil {
 			now = c.local.load()
 		}
 		batch.Finish(now, nil)
-	case end.Kind == ledger.Unknown:
-		batch.Finish(nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, end.Err))
+	case outcome.Kind == ledger.Unknown:
+		batch.Finish(nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, outcome.Err))
 	case ctx.Err() != nil:
 		batch.Finish(nil, errClosedBefore)
-	case end.Kind == ledger.Refused && members == 1:
-		batch.Finish(nil, rejection(end.Err))
-	case end.Kind == ledger.Refused:
+	case outcome.Kind == ledger.Refused && members == 1:
+		batch.Finish(nil, rejection(outcome.Err))
+	case outcome.Kind == ledger.Refused:
 		batch.Retry(group.Alone)
-	case end.Kind == ledger.Uncompleted:
+	case outcome.Kind == ledger.Uncompleted:
 		batch.Retry(group.HeldBack)
 	default:
 		batch.Retry(group.Together)
 	}
-	return end.Kind == ledger.Unavailable
+	return outcome.Kind == ledger.Unavailable
 }
 
 // isFinal reports whether a denial is the server's last word. A token that has just
@@ -235,9 +236,9 @@ func (c *committer) isFinal(err error) bool {
 	return true
 }
 
-// create creates the map, so that there is a version for the draft to be based on.
+// create creates the map, so that the next draft has a version to start from.
 func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
-	answered := c.asking()
+	answered := c.countRequest()
 	id := c.turns.Author.NewID()
 	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id)
 	answered(fate)
@@ -248,7 +249,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 		if c.local.install(now, base.rewinds).Exists() {
 			return ledger.Outcome{Kind: ledger.Superseded, Evidence: evidence}
 		}
-		// The copy is from a time that the server has yet to reach again.
+		// The copy is newer than the server, which must have gone back in time.
 		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx)}
 	case remote.Conflict:
 		if apierrors.IsConflict(err) { // somebody else was faster
@@ -263,7 +264,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	}
 }
 
-// learn takes what a commit shows of whether ids arrive.
+// learn keeps what a commit has shown about whether ids arrive.
 func (c *committer) learn(e ledger.Evidence) {
 	if e == ledger.Unproven {
 		return
@@ -274,7 +275,8 @@ func (c *committer) learn(e ledger.Evidence) {
 	}
 }
 
-// confirmAbsent commits that nothing changes in a map that does not exist.
+// confirmAbsent commits a draft that changes nothing, in a map that does not exist: it
+// confirms that the map still does not exist.
 func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
 	switch err := c.source.refresh(ctx); {
 	case remote.IsDenied(err):
@@ -288,9 +290,9 @@ func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
 	}
 }
 
-// asking notes that a request is sent that writes. It ends with answered, which
-// must be called, and says how long that took.
-func (c *committer) asking() (answered func(remote.Fate) time.Duration) {
+// countRequest notes that a request that writes is being sent. The caller must call
+// answered when the request has ended; answered returns how long it took.
+func (c *committer) countRequest() (answered func(remote.Fate) time.Duration) {
 	relax, asked := c.source.expectAnswer(), time.Now()
 	c.requests.Add(1)
 	return func(fate remote.Fate) time.Duration {
@@ -304,7 +306,7 @@ func (c *committer) asking() (answered func(remote.Fate) time.Duration) {
 	}
 }
 
-// rejection describes a request that was rejected.
+// rejection returns a write's error for a request that was rejected.
 func rejection(err error) error {
 	if remote.IsTooLarge(err) {
 		return fmt.Errorf("%w: %w", ErrTooLarge, err)

@@ -11,27 +11,26 @@
 //	err = store.Set(ctx, "key", "value")
 //	store.OnChange(func(change mapstore.Change) { … })
 //
-// [Open] connects as the environment says; [New] takes a client that there is,
-// and [Store.Start] is then a controller-runtime Runnable.
+// [Open] connects as the environment says. [New] takes a client that you have, and
+// [Store.Start] then runs the store. A Store is a controller-runtime Runnable.
 //
 // # Reading
 //
-// [Store.Get] and [Store.Snapshot] are one atomic load. They never block and
-// never fail; through an outage they serve the last known state, and
-// [Store.Status] says how old it is and why. A [Snapshot] is one committed
-// version of the map: keys that belong together are read from one. A store
-// never goes back in time, except through a Reset (below). Once a write has
-// returned, every later read on the same store sees it; other processes see it
-// moments later, or use [Store.WaitFor] with the revision, or [Store.Sync].
+// [Store.Get] and [Store.Snapshot] are one atomic load. They never block and never fail.
+// During an outage they serve the last known state, and [Store.Status] says how old it
+// is and why. A [Snapshot] is one committed version of the map: read keys that belong
+// together from one Snapshot. A store never goes back in time, except through a Reset
+// (below). Once a write has returned, every later read on the same store sees it. Other
+// processes see it moments later, or wait for it: [Store.WaitFor] waits for a revision,
+// and [Store.Sync] reads the newest one.
 //
 // # Writing
 //
-// [Store.Update] runs a function as a transaction over any number of keys.
-// Transactions are serializable over all processes: each run of the function
-// sees a committed state, and what exactly one run wrote takes effect, if
-// nobody has written in between; otherwise the function runs again.
-// Transactions that wait while a request is in flight share the next request.
-// [Store.Set], [Store.Delete] and [Store.Clear] are short transactions.
+// [Store.Update] runs a function as a transaction over any number of keys. Transactions
+// are serializable across all processes. If somebody else has written meanwhile, the
+// function runs again; exactly one run takes effect, on a committed state. Transactions
+// that wait while a request is in flight share the next request. [Store.Set],
+// [Store.Delete] and [Store.Clear] are short transactions.
 //
 // A write has one of three outcomes:
 //
@@ -40,42 +39,43 @@
 //     found out whether it was applied.
 //   - any other error: it was not applied.
 //
-// To find out what a lost answer was, each commit leaves an id in the annotation
-// mapstore/commits, which keeps the last 32. So ErrUnknownOutcome is left for
-// when the server cannot be asked before the ctx ends, or the traces are gone:
-// the map was deleted, the annotation wiped, or more than 32 commits came after.
+// Each commit leaves an id in the annotation mapstore/commits, which keeps the last 32
+// ids. They tell whether a write whose answer was lost has been applied. So
+// ErrUnknownOutcome remains only if the server cannot be asked before the ctx ends, or
+// if the ids can no longer tell: the map was deleted, the annotation was wiped, or more
+// than 32 commits came after the write.
 //
 // Invalid keys, names and sizes are errors before anything is sent.
 //
 // # Following
 //
-// [Store.OnChange] and [Store.Changes] bring each subscriber a chain of
-// changes. The first [Change] starts from an empty map, each later one where the
-// one before ended, so folding the deltas always gives the contents of the
-// store. Versions that arrive while a subscriber is busy are merged into one
-// Change; nothing queues up, and nobody waits for a slow subscriber. When
-// writes stop, the last Change is the current state.
+// [Store.OnChange] and [Store.Changes] deliver a chain of changes to each subscriber.
+// The first [Change] starts from an empty map, each later one where the one before
+// ended, so folding the deltas always gives the contents of the store. Versions that
+// arrive while a subscriber is busy are merged into one Change: nothing queues up, and
+// nobody waits for a slow subscriber. When writes stop, the last Change ends at the
+// current state.
 //
-// Package typed follows keys as Go types. A [View] is what it stands on, and what
-// your own indexes and caches can stand on.
+// Package typed follows keys as Go types. It is built on [View]; your own indexes and
+// caches can be, too.
 //
 // # Deletion, recreation, rollback
 //
-// A ConfigMap that does not exist is an empty map; the first write creates it.
-// When it is deleted, its keys are removed; when it is then recreated, or when
-// the cluster is restored from an older backup, that arrives as a Change with
-// Reset set, and the store goes on from there.
+// A ConfigMap that does not exist is an empty map; the first write creates it. When it
+// is deleted, that arrives as a Change in which all keys are removed. When it is then
+// recreated, or when the cluster is restored from an older backup, that arrives as a
+// Change with Reset set, and the store goes on from there.
 //
 // # Bounds
 //
-// A map has at most 1,048,576 bytes of values, and one version of it waits for
-// any subscriber at most. A store holds one watch and one connection, shared
-// with others of the same client.
+// A map has at most 1,048,576 bytes of values. At most one version of it waits for each
+// subscriber. A store holds one watch, and uses its client's connection, which it shares
+// with other stores of that client.
 //
 // # Not promised
 //
-// Every intermediate version does not reach every subscriber. A callback runs
-// at least once per state that lasts, not per write. Hundreds of writes a
-// second from dozens of processes are more than one etcd key can take. Values
-// are not secret: whoever may read ConfigMaps reads them.
+// A subscriber may not see every version. A callback runs at least once for each state
+// that lasts, not for each write. Hundreds of writes a second from dozens of processes
+// are more than one etcd key can take. Values are not secret: anybody who may read
+// ConfigMaps can read them.
 package mapstore

@@ -7,8 +7,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// A draft is the next version of the map while transactions are added to it,
-// one after the other, each seeing the ones before: a [group.Draft].
+// A draft is the next version of the map while transactions are added to it, one after
+// the other. Each sees the ones before it. A draft is a [group.Draft].
 type draft struct {
 	base    *Snapshot
 	data    map[string]string   // base's own map until the first write
@@ -23,8 +23,8 @@ func newDraft(base *Snapshot) *draft {
 // Begin returns the map as the next transaction sees it.
 func (d *draft) Begin() *Tx { return &Tx{before: d.data} }
 
-// Add makes a transaction part of the draft. When it returns an error, the
-// draft is as it was.
+// Add makes a transaction part of the draft. If it returns an error, the draft is
+// unchanged.
 func (d *draft) Add(tx *Tx) error {
 	if tx.err != nil {
 		return tx.err
@@ -78,11 +78,11 @@ func (d *draft) merge(tx *Tx) {
 	}
 }
 
-// Changed reports whether a transaction that was added has written anything.
+// Changed reports whether a transaction that was added has changed anything.
 func (d *draft) Changed() bool { return d.written != nil }
 
-// differs reports whether the draft differs from its base. Transactions may have
-// undone each other.
+// differs reports whether the draft differs from its base. It may not, even if Changed:
+// transactions may have undone each other.
 func (d *draft) differs() bool {
 	return d.written != nil && !maps.Equal(d.data, d.base.data)
 }
@@ -94,10 +94,10 @@ func (d *draft) metadataBytes() int {
 	return d.base.object.ObjectMeta.Size()
 }
 
-// configMap returns the object to send: all that base has and does not concern
-// us, its resource version and UID as the guards, and the draft's entries. A
-// value goes where people see it with kubectl if it is text, and to binaryData
-// if not; entries that were not written stay where somebody has put them.
+// configMap returns the object to send. It has the draft's entries, and all else that
+// the base has, including its resource version and UID, which guard the request. A
+// value that is text goes to data, where kubectl shows it, and any other value to
+// binaryData. Entries that were not written stay where they are.
 func (d *draft) configMap() *corev1.ConfigMap {
 	object := *d.base.object
 	object.ObjectMeta = *d.base.object.ObjectMeta.DeepCopy()

@@ -5,18 +5,18 @@ import (
 	"fmt"
 )
 
-// Errors that the methods of a [Store] return, to be told apart with
-// [errors.Is]. What the API server or the network said stays in the chain, so
-// that apierrors.IsForbidden(err) and errors.Is(err, context.DeadlineExceeded)
-// work too. No error contains a value of the map.
+// Errors that the methods of a [Store] return; test for them with [errors.Is]. The
+// error of the API server or the network stays in the chain, so that
+// apierrors.IsForbidden(err) and errors.Is(err, context.DeadlineExceeded) work too. No
+// error contains a value of the map.
 var (
-	// ErrInvalidName is returned when a ConfigMap's name or namespace is
-	// empty or one that Kubernetes refuses.
+	// ErrInvalidName is returned when a ConfigMap's name or namespace is empty or
+	// not valid in Kubernetes.
 	ErrInvalidName = errors.New("mapstore: invalid name")
 
-	// ErrInvalidKey is returned when a write names a key that a ConfigMap
-	// cannot have: keys consist of letters, digits, '-', '_' and '.', have 1
-	// to 253 of them, and are neither "." nor begin with "..".
+	// ErrInvalidKey is returned when a write names a key that a ConfigMap cannot
+	// have. A key has 1 to 253 letters, digits, '-', '_' and '.'; it is not "." and
+	// does not begin with "..".
 	ErrInvalidKey = errors.New("mapstore: invalid key")
 
 	// ErrInvalidArgument is returned when a required argument is nil, or an
@@ -24,8 +24,8 @@ var (
 	ErrInvalidArgument = errors.New("mapstore: invalid argument")
 
 	// ErrTooLarge is returned when a write would make the map larger than a
-	// ConfigMap may be: 1,048,576 bytes of values, or, with its keys and
-	// metadata, more than etcd takes in one request.
+	// ConfigMap may be: more than 1,048,576 bytes of values, or, with keys and
+	// metadata, more than etcd accepts in one request.
 	ErrTooLarge = errors.New("mapstore: map too large")
 
 	// ErrImmutable is returned when a write would change a ConfigMap that is
@@ -42,11 +42,11 @@ var (
 )
 
 var (
-	// errNotApplied begins the error of a write of which that is certain.
+	// errNotApplied begins the error of a write that was certainly not applied.
 	errNotApplied = errors.New("mapstore: not applied")
 
-	// errUndone is why a write was not applied that the server has taken.
-	errUndone = errors.New("the API server has taken the write and kept the map as it was, as an admission policy can make it do")
+	// errUndone is why a write was not applied though the server accepted it.
+	errUndone = errors.New("the API server accepted the write but kept the map as it was; an admission policy can do that")
 
 	errClosedBefore = fmt.Errorf("%w: not applied", ErrClosed)
 )

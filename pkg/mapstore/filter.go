@@ -6,7 +6,7 @@ import "strings"
 // the same answer for the same key every time.
 type Filter func(key string) bool
 
-// Keys lets the named keys through.
+// Keys returns a filter that lets only these keys through.
 func Keys(keys ...string) Filter {
 	wanted := make(map[string]struct{}, len(keys))
 	for _, key := range keys {
@@ -18,13 +18,13 @@ func Keys(keys ...string) Filter {
 	}
 }
 
-// Prefix lets the keys through that begin with prefix.
+// Prefix returns a filter that lets only keys that begin with prefix through.
 func Prefix(prefix string) Filter {
 	return func(key string) bool { return strings.HasPrefix(key, prefix) }
 }
 
-// passing returns the keys that one of the filters lets through; without
-// filters, all of them.
+// passing returns the keys that at least one of the filters lets through; without
+// filters, all keys.
 func passing(keys []string, filters []Filter) []string {
 	if len(filters) == 0 {
 		return keys

@@ -18,17 +18,17 @@ import (
 type link struct {
 	started bool
 	synced  bool      // the map has been listed and a watch opened, once
-	err     error     // why the last attempt to list or watch failed; nil when it did not
+	err     error     // why the last attempt to list or watch failed; nil if it did not
 	since   time.Time // when attempts began to fail
-	denied  time.Time // when the server began to deny access; zero when it does not
+	denied  time.Time // when the server began to deny access; zero if it does not
 	ended   time.Time // when the watch ended; zero while it is open
 
 	recovered time.Time // when the last outage ended; zero if there was none
 }
 
-// denialGrace is how long the server has to deny access before that counts as
-// its final word. Rights that were granted just now take effect after a moment,
-// and a server that was started just now knows of none for a second or two.
+// denialGrace is how long the server must deny access before that counts as final. A
+// right takes a moment to take effect after it was granted, and a server that has just
+// started denies everything for a second or two.
 const denialGrace = 3 * time.Second
 
 func (l link) deniedForLong() bool {
@@ -44,8 +44,7 @@ var (
 	errNotSynced  = errors.New("waiting for the API server's answer")
 )
 
-// obstacle returns what keeps the copy from following the server; nil if nothing
-// does.
+// obstacle returns what keeps the copy from following the server; nil if nothing.
 func (l link) obstacle() error {
 	switch {
 	case l.err != nil:
@@ -58,7 +57,7 @@ func (l link) obstacle() error {
 	return nil
 }
 
-// heard notes an answer, or a frame of the watch.
+// heard notes that the server has sent an answer or a watch event.
 func (src *source) heard() {
 	now := time.Now()
 	src.contact.Store(&now)
@@ -84,9 +83,10 @@ func (src *source) disconnected() {
 	src.link.Store(next)
 }
 
-// failed notes that an attempt to list or watch has failed with err, if it has.
+// failed notes that an attempt to list or watch has failed with err, unless err is nil.
+// It returns err.
 func (src *source) failed(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil { // in the second case the store is closing
+	if err == nil || ctx.Err() != nil { // if ctx has ended, the store is closing
 		return err
 	}
 	next := src.link.Load()
@@ -104,8 +104,8 @@ func (src *source) failed(ctx context.Context, err error) error {
 	return err
 }
 
-// discreet returns what may be logged of an error. A server's own words may, but not
-// what an answer holds that no API server has written.
+// discreet returns a text for err that may be logged. It may quote what an API server
+// said, but not an answer that no API server has written.
 func discreet(err error) string {
 	var status apierrors.APIStatus
 	if errors.As(err, &status) {

@@ -21,23 +21,25 @@ const (
 	envNamespace  = "NAMESPACE"
 )
 
-// serviceAccountNamespace is where a pod finds the namespace that it runs in.
+// serviceAccountNamespace is the file in which a pod finds its namespace.
 const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 // Open connects to the cluster as the environment says, starts a store for the
 // ConfigMap name, and waits for its first sync. The store runs until Close; ctx
 // bounds only the opening.
 //
-// The cluster is that of the kubeconfig file named by
-// MAPSTORE_CLUSTER_CONFIG_PATH if set, else the one that the process runs in,
-// else that of KUBECONFIG and the usual kubeconfig. The namespace is
-// opts.Namespace, else NAMESPACE, else that of the kubeconfig's context, else
-// that of the service account, else "default". Client-go's limit of 5 requests
-// a second is lifted. The store has a connection of its own; for many stores in
-// one process, New with one client is cheaper.
+// Open uses the first of these that applies:
 //
-// Open returns [ErrInvalidName] and [ErrInvalidArgument] as New does, what is
-// wrong with the kubeconfig, and the errors of [Store.WaitForSync].
+//   - for the cluster: the kubeconfig file named by MAPSTORE_CLUSTER_CONFIG_PATH; the
+//     cluster that the process runs in; KUBECONFIG or the usual kubeconfig.
+//   - for the namespace: opts.Namespace; NAMESPACE; the kubeconfig context's namespace;
+//     the service account's namespace; "default".
+//
+// Open lifts client-go's limit of 5 requests a second. The store has a connection of
+// its own; for many stores in one process, it is cheaper to call New with one client.
+//
+// Open returns [ErrInvalidName] and [ErrInvalidArgument] as New does, an error that says
+// what is wrong with the kubeconfig, and the errors of [Store.WaitForSync].
 func Open(ctx context.Context, name string, opts Options) (*Store, error) {
 	config, namespace, err := clusterFromEnvironment()
 	if err != nil {
@@ -48,8 +50,8 @@ func Open(ctx context.Context, name string, opts Options) (*Store, error) {
 	}
 	config.QPS = -1
 	config.UserAgent = "mapstore " + rest.DefaultKubernetesUserAgent()
-	// With connections of its own, the store can end them when it is closed.
-	// Those that client-go shares can only be closed while they are idle.
+	// With connections of its own, the store can close them when it is closed itself.
+	// Connections that client-go shares can only be closed while they are idle.
 	connections := connrotation.NewDialer((&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext)
 	config.Dial = connections.DialContext
 	client, err := kubernetes.NewForConfig(config)
@@ -110,8 +112,8 @@ func clusterFromKubeconfig(rules *clientcmd.ClientConfigLoadingRules) (*rest.Con
 	return config, namespaceOr(namespace), nil
 }
 
-// namespaceOr returns the namespace of the environment variable, else
-// fromContext, else that of the service account, else "default" as kubectl does.
+// namespaceOr returns the environment variable's namespace, else fromContext, else the
+// service account's namespace, else "default", as kubectl does.
 func namespaceOr(fromContext string) string {
 	if namespace := os.Getenv(envNamespace); namespace != "" {
 		return namespace

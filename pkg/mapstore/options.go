@@ -17,35 +17,35 @@ type Options struct {
 	//	"Following the API server again" (info 0): the outage is over; after how long
 	//	"The API server has gone back in time; following it" (info 0): from and to which revision
 	//	"The API server does not keep the ledger" (info 0): once, when a commit's id has not arrived: see [Stats].Unsigned
-	//	"A change callback panicked" (error): the panic, but for what might quote a value, and the stack
+	//	"A change callback panicked" (error): the panic, without anything that might quote a value, and the stack
 	//
 	// Values and Deriveds of package typed write these:
 	//
-	//	"A value is rejected; serving the last good one" (info 0): what is bound to a key cannot use its new text, with the reason
-	//	"A value is accepted again" (info 0): it can, or the key is gone
-	//	"What decodes a value panicked" (error): a codec, a validation or Derive's function did; as for callbacks
+	//	"A value is rejected; serving the last good one" (info 0): a Value or Derived cannot use the new text of a key, with the reason
+	//	"A value is accepted again" (info 0): it can use the text, or the key is gone
+	//	"What decodes a value panicked" (error): a codec, a validation or Derive's function panicked; with the same details
 	//
-	// Each has the namespace and the name of the ConfigMap, and none contains a
-	// value of the map. Zero: silent.
+	// Each line has the ConfigMap's namespace and name, and none contains a value of
+	// the map. Zero: silent.
 	Logger logr.Logger
 
-	// Namespace is used by [Open], in place of what the environment says. [New] takes
-	// the namespace as an argument, and no other one here. Zero: what the environment
-	// says.
+	// Namespace overrides the environment's namespace for [Open]. [New] takes the
+	// namespace as an argument, and refuses a different one here. Zero: the
+	// environment's namespace.
 	Namespace string
 
 	// FieldManager names the store in the ConfigMap's managed fields, at most
 	// 128 printable characters. Zero: "mapstore".
 	FieldManager string
 
-	// StaleAfter is how long the API server may be silent before
-	// [Status].Err says so. A server sends a bookmark about once a minute even
-	// when nothing changes; after half of StaleAfter without a sign the store
-	// opens its watch anew, which takes two requests. So a shorter StaleAfter
-	// finds a server that hangs, or a proxy that has lost its server, sooner, at
-	// that cost. Other outages do not wait for it: a broken or refused connection
-	// shows in Status within two seconds, and a server that leaves a write
-	// unanswered within four. Zero: 150 s, which is two bookmarks and a margin.
+	// StaleAfter is how long the API server may be silent before [Status].Err says
+	// so. A server sends a bookmark about once a minute even when nothing changes.
+	// After half of StaleAfter without a sign, the store opens its watch anew, which
+	// takes two requests. So a shorter StaleAfter costs requests, and finds a server
+	// that hangs, or a proxy that has lost its server, sooner. Other outages do not
+	// wait for it: a broken or refused connection shows in Status within two seconds,
+	// and a server that leaves a write unanswered within four. Zero: 150 s, which is
+	// two bookmarks and a margin.
 	StaleAfter time.Duration
 
 	// MaxBackoff caps the jittered, doubling delay between two attempts to

@@ -118,6 +118,30 @@ func TestAConflictBehindWhichReadsHangIsNotOfUnknownOutcome(t *testing.T) {
 	})
 }
 
+// What is wrong with one write is nobody else's error.
+func TestTheErrorOfOneWriteIsNobodyElses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		store := api.Open(t, "settings", mapstore.Options{})
+		set(t, store, "k", "v")
+		api.FailNext(1, mapstoretest.Answer(apierrors.NewBadRequest("a's value is bad")), "update")
+		if err := store.Set(t.Context(), "a", "bad"); !apierrors.IsBadRequest(err) {
+			t.Error(err)
+		}
+		hang := api.FailNext(1, mapstoretest.Hang(), "update")
+		var writers sync.WaitGroup
+		writers.Go(func() { write(t, store, "b") })
+		synctest.Wait()
+		err := store.Set(within(t, time.Second), "c", "v")
+		expectNotApplied(t, err)
+		if apierrors.IsBadRequest(err) {
+			t.Errorf("another's error: %v", err)
+		}
+		hang.End()
+		writers.Wait()
+	})
+}
+
 // A token that was replaced is refused once, and a server that has just been started
 // denies everything for a moment. What it denies for good is an error at once.
 func TestADenialThatPassesIsNoError(t *testing.T) {

@@ -13,24 +13,25 @@ import (
 )
 
 // Get returns the value of key in the local copy, and whether the map has it.
-// It costs one atomic load and one map lookup, never blocks and never fails:
-// before the first sync the map is empty, and through an outage it is as it was
-// last known; [Store.Status] tells which. For several keys that belong together
-// use one [Store.Snapshot].
+// It costs one atomic load and one map lookup, never blocks and never fails.
+// Before the first sync the map is empty, and during an outage Get serves the
+// last known state; [Store.Status] tells which. For several keys that belong
+// together use one [Store.Snapshot].
 func (s *Store) Get(key string) (string, bool) {
 	value, ok := s.current.Load().data[key]
 	return value, ok
 }
 
-// Snapshot returns the local copy, under the same terms as Get.
+// Snapshot returns the local copy. Like Get, it never blocks and never fails.
 func (s *Store) Snapshot() *Snapshot { return s.current.Load() }
 
-// Sync reads the map from the API server with a quorum read, brings the local
-// copy up to it, and returns the copy: it contains every write that anybody
-// completed before the call (linearizable). It makes one attempt.
+// Sync reads the map from the API server with a quorum read, brings the local copy up
+// to date, and returns it. The copy then contains every write that anybody completed
+// before the call (linearizable). Sync makes one attempt.
 //
-// It returns what the API server or the network said, ctx's error when it ends
-// first, and [ErrClosed] when the store is closed; the copy is then as it was.
+// It returns the error of the API server or the network, ctx's error when ctx ends
+// first, and [ErrClosed] when the store is closed. After an error the copy is
+// unchanged.
 func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 	ctx, done, err := s.call(ctx)
 	if err != nil {
@@ -46,13 +47,13 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 	return s.local.load(), nil
 }
 
-// WaitFor blocks until the local copy is at least as new as revision, which may
-// come from any process: from [Snapshot.Revision] of what Update returned
-// there, for instance. The empty revision means any.
+// WaitFor blocks until the local copy is at least as new as revision, and returns the
+// copy. The revision may come from any process: it may be the [Snapshot.Revision] of what
+// Update returned there, for instance. The empty revision means any.
 //
-// It returns [ErrInvalidArgument] for a malformed revision, [ErrClosed] when
-// the store is closed, and otherwise ctx's error, with why the copy is stale if
-// that is known.
+// It returns [ErrInvalidArgument] for a malformed revision, [ErrClosed] when the store
+// is closed, and otherwise ctx's error, with the reason why the copy is stale if that
+// is known.
 func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error) {
 	if revision != "" {
 		if _, err := resourceversion.CompareResourceVersion(revision, revision); err != nil {
@@ -68,22 +69,21 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return snapshot, err
 		}
-		switch reached, err := s.hasReached(ctx, revision); {
-		case reached:
+		// It may be a version of the map, which the watch will bring; or one of another
+		// object, as of an absent map, which the server comes to know of.
+		if reached, _ := s.hasReached(ctx, revision); reached {
 			return s.local.load(), nil
-		case err == nil: // then it is the map's own, and the watch will bring it
-			return s.wait(ctx, "revision "+revision, isThere)
 		}
 	}
 }
 
-// watchGrace is how long the watch gets to bring what is known to be there. If
-// it does not, it may be cut off; or it will never bring it: the revision of an
-// absent map, for which WaitFor may wait, is the cluster's.
+// watchGrace is how long the watch may take to bring a version. After that the server
+// is asked: the watch may be cut off, or may never bring anything, because the revision
+// of an absent map is the cluster's and not of a version of the map.
 const watchGrace = time.Second
 
-// hasReached asks the server whether its time has come to revision, and brings
-// the copy up to that time.
+// hasReached asks the server whether its own revision has reached revision, and brings
+// the copy up to date.
 func (s *Store) hasReached(ctx context.Context, revision string) (bool, error) {
 	ctx, done, err := s.call(ctx)
 	if err != nil {
@@ -94,11 +94,11 @@ func (s *Store) hasReached(ctx context.Context, revision string) (bool, error) {
 	return err == nil && !older(list.ResourceVersion, revision), err
 }
 
-// WaitUntil blocks until a version of the map meets cond, and returns it. It
-// calls cond in the caller's goroutine, with the current version once there is
-// one and then with newer ones; versions may be skipped, the newest never.
+// WaitUntil blocks until a version of the map meets cond, and returns that version. It
+// calls cond in the caller's goroutine, first with the current version, once there is
+// one, and then with newer versions. It may skip versions, but never the newest.
 //
-// Its errors are those of WaitFor; a nil cond is [ErrInvalidArgument].
+// It returns the errors of WaitFor, and [ErrInvalidArgument] for a nil cond.
 func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snapshot, error) {
 	if cond == nil {
 		return nil, fmt.Errorf("%w: the condition is nil", ErrInvalidArgument)

@@ -2,9 +2,8 @@ package mapstore
 
 import "iter"
 
-// A Reader is what [Snapshot] and [Tx] have in common: one state of the map. Take a
-// Reader where code is to work on a version of the map and inside [Store.Update]
-// alike.
+// A Reader is one state of the map: a [Snapshot] or a [Tx]. Code that takes a Reader
+// works both on a version of the map and inside [Store.Update].
 type Reader interface {
 	// Get returns the value of key, and whether the map has it.
 	Get(key string) (string, bool)

@@ -11,14 +11,14 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// A replica is the local copy of the map. Whatever comes from the API server,
-// by the watch, as a write's response or by a quorum read, goes through it, and
-// it alone decides what is newer. It tells an observer what came by.
+// A replica is the local copy of the map. All versions that come from the API server, by
+// the watch, in the answer to a write or by a quorum read, go through it, and it alone
+// decides what is newer. It tells an observer of each version that arrives.
 type replica struct {
 	current *watch.Var[*Snapshot]
 
 	mu       sync.Mutex           // makes comparing with the current version and replacing it one step
-	observer func(ledger.Version) // protected by mu; who wants to know of all versions that come by; nil if nobody does
+	observer func(ledger.Version) // protected by mu; told of each version that arrives; nil if there is none
 }
 
 func newReplica() *replica {
@@ -27,10 +27,10 @@ func newReplica() *replica {
 
 func (r *replica) load() *Snapshot { return r.current.Load() }
 
-// install takes a version that was committed after the server had gone back in time
-// so often. One that is not newer than the current one is dropped, and so is one from
-// before the last time: it may be of a future that no longer exists. Install returns
-// the current version.
+// install makes next the current version if it is newer, and returns the current
+// version. The argument rewinds says how often the server had gone back in time when
+// next was committed. If it has done so since, next is dropped too: it may belong to a
+// future that no longer exists.
 func (r *replica) install(next *Snapshot, rewinds uint64) *Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -38,8 +38,7 @@ func (r *replica) install(next *Snapshot, rewinds uint64) *Snapshot {
 	if rewinds != now.rewinds {
 		return now
 	}
-	// What a fake clientset holds has no UID, and keeps the revision that it was
-	// made with, if any.
+	// An object of a fake clientset has no UID, and its revision never changes.
 	fake := next.uid == "" && next.revision == now.revision
 	if !newer(next.revision, now.revision) && !fake {
 		r.tellLocked(now, next)
@@ -48,11 +47,11 @@ func (r *replica) install(next *Snapshot, rewinds uint64) *Snapshot {
 	return r.replaceLocked(now, next, false)
 }
 
-// confirm takes the answer to a quorum read that was sent when asked was the
-// current version. An answer from before asked proves that the server has gone
-// back in time, and so does another version of the same revision: the copy
-// follows it, as a Reset. Confirm returns the current version; nil if the server has
-// gone back in time since asked, so that the answer proves nothing.
+// confirm takes the answer to a quorum read that was sent when asked was the current
+// version. If the answer is older than asked, or differs from the current version at the
+// same revision, the server has gone back in time: the copy follows it, as a Reset.
+// Confirm returns the current version. It returns nil if another rewind was noticed
+// since asked, so that the answer proves nothing.
 func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,12 +70,13 @@ func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 }
 
 func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
-	if next.uid == "" { // absent: what existed before it still has a name
+	if next.uid == "" { // an absent map keeps the UID of the object that was deleted
 		next.uid = now.uid
 	}
 	recreated := now.uid != "" && next.uid != now.uid
 	next.sequence, next.resets, next.rewinds, next.committed = now.sequence+1, now.resets, now.rewinds, time.Now()
-	// A foreign write is nobody's turn, and nobody knows how old the first version is.
+	// A write that leaves the ledger unchanged is no store's commit, and the age of the
+	// first version is unknown.
 	if now.sequence == 0 || slices.Equal(next.ledger(), now.ledger()) {
 		next.committed = now.committed
 	}
@@ -91,9 +91,9 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 	return next
 }
 
-// observe calls fn with each version that comes by from now on, newer than the
-// current one or not, until stop is called. Before the first of them it calls begin
-// with the current one. Both run under the replica's lock.
+// observe calls begin with the current version, and then fn with each version that
+// arrives, newer than the current one or not, until stop is called. Both run under the
+// replica's lock.
 func (r *replica) observe(fn func(ledger.Version), begin func(now *Snapshot)) (stop func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -106,7 +106,7 @@ func (r *replica) observe(fn func(ledger.Version), begin func(now *Snapshot)) (s
 	}
 }
 
-// tellLocked tells of a version that came by while now is the current one.
+// tellLocked tells the observer of v, a version that arrived while now is the current one.
 func (r *replica) tellLocked(now, v *Snapshot) {
 	if r.observer != nil {
 		told := v.version()
@@ -115,9 +115,8 @@ func (r *replica) tellLocked(now, v *Snapshot) {
 	}
 }
 
-// newer reports whether revision a is newer than b. Revisions that cannot be
-// compared, such as those of a fake clientset, count as newer: then the order
-// of arrival is all there is.
+// newer reports whether revision a is newer than b. If the two cannot be compared, such as
+// those of a fake clientset, a counts as newer: only the order of arrival is known.
 func newer(a, b string) bool {
 	order, err := resourceversion.CompareResourceVersion(a, b)
 	return err != nil || order > 0

@@ -13,38 +13,38 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
-// A commit is one draft on its way to the server. It does what a [ledger.Resolver]
-// decides: this is the resolver's I/O and clock.
+// A commit takes one draft to the server. It carries out what a [ledger.Resolver]
+// decides: it is the resolver's I/O and clock.
 type commit struct {
 	*committer
 	draft        *draft
-	id           string // in the ledger, if anything changes
-	object       *corev1.ConfigMap
+	id           string            // in the ledger, if anything changes
+	object       *corev1.ConfigMap // what is sent
 	batch        *group.Batch[*Tx, *Snapshot]
-	task         *task     // that is under way; nil if there is none
-	denied       time.Time // since when reads have been denied
-	acknowledged *Snapshot // contains the commit; nil if only the ledger tells that it was applied
+	task         *task     // the one that is under way; nil if none is
+	denied       time.Time // since when reads have been denied; zero if they are not
+	acknowledged *Snapshot // the version that the server's answer contained; nil if there was no such answer
 	forget       func()    // ends the observation of the replica
 
 	mu       sync.Mutex // protects all below
 	resolver *ledger.Resolver
-	next     ledger.Action // what a version that came by has led to; Continue if to nothing
+	next     ledger.Action // the resolver's action on a version that arrived; Continue if none
 	news     chan struct{} // holds one token when next is set
 }
 
 const (
-	// answerGrace is how long the answer to a request may take once there is a newer
-	// version than the one it was based on. From then on the ledger can tell what
-	// became of the request.
+	// answerGrace is how long the answer to a request may take once there is a version
+	// newer than the request's base. After that the ledger is asked, which can tell by
+	// then what became of the request.
 	answerGrace = time.Second
 
-	// closeGrace is how long a store that is closed waits for an answer that is on
-	// its way.
+	// closeGrace is how long a store that is being closed waits for the answer to a
+	// request that is in flight.
 	closeGrace = 2 * time.Second
 )
 
-// newCommit begins a commit on the current version. From now on it sees all versions
-// that come by.
+// newCommit begins a commit on the current version. From then on the commit sees all
+// versions that arrive.
 func (c *committer) newCommit() *commit {
 	m := &commit{committer: c, id: c.turns.Author.NewID(), news: make(chan struct{}, 1)}
 	m.forget = c.local.observe(m.saw, func(base *Snapshot) {
@@ -54,12 +54,13 @@ func (c *committer) newCommit() *commit {
 	return m
 }
 
-func (m *commit) end() {
+// release ends what newCommit and begin have started.
+func (m *commit) release() {
 	m.forget()
 	m.leave()
 }
 
-// saw takes a version that came by. It runs under the replica's lock.
+// saw takes a version that arrived. It runs under the replica's lock.
 func (m *commit) saw(v ledger.Version) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -72,8 +73,9 @@ func (m *commit) saw(v ledger.Version) {
 	}
 }
 
-// step tells the resolver what has happened, nil if nothing. What a version that came
-// by meanwhile has led to goes first, and makes a time or a read pointless.
+// step passes an event to the resolver, if there is one, and returns the next action. If
+// a version that arrived has already led to an action, that goes first, and a time that
+// has elapsed or a read does not count; an answer still does.
 func (m *commit) step(e *ledger.Event) ledger.Action {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,8 +87,9 @@ func (m *commit) step(e *ledger.Event) ledger.Action {
 	return m.resolver.Step(*e)
 }
 
-// resolve brings the draft to the server. The store closes when closing is done: then
-// nothing new is begun, and what is in flight has a little time.
+// resolve brings the draft to the server, and returns the outcome. The store is being
+// closed when closing is done: then nothing new is begun, and a request that is in
+// flight has closeGrace for its answer.
 func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*Tx, *Snapshot]) ledger.Outcome {
 	m.batch, m.object = batch, m.draft.configMap()
 	changes := m.draft.differs()
@@ -123,7 +126,7 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 		var done <-chan result
 		ended := attempt.Done()
 		if m.task != nil {
-			done, ended = m.task.done, nil // it ends with the attempt by itself
+			done, ended = m.task.done, nil // the task ends with the attempt by itself
 		}
 		var event *ledger.Event
 		select {
@@ -159,8 +162,8 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 	}
 }
 
-// elapsed is the event when the time of a wait is over. A request that still waits in
-// the client is void by then.
+// elapsed returns the event for the end of a wait. A request that has not left the
+// client by then is withheld.
 func (m *commit) elapsed() *ledger.Event {
 	if m.leave() && !m.batch.InFlight() {
 		return &ledger.Event{Kind: ledger.Withheld, Err: remote.ErrWithheld}
@@ -168,7 +171,7 @@ func (m *commit) elapsed() *ledger.Event {
 	return &ledger.Event{Kind: ledger.Elapsed}
 }
 
-// note takes what a task has come to, and returns it as the resolver's event.
+// note processes the result of a task, and returns it as an event for the resolver.
 func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 	if r.Err != nil && r.Kind != ledger.Withheld && attempt.Err() == nil {
 		why := r.Err
@@ -204,7 +207,7 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 	return &r.Event
 }
 
-// sign adds a commit's id to the ledger of the object that is sent.
+// sign adds a commit's id to the ledger in the object to send.
 func (m *commit) sign(id string) {
 	if m.object.Annotations == nil {
 		m.object.Annotations = make(map[string]string, 1)

@@ -5,7 +5,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// A sink is the source as the reflector sees it: what it writes to.
+// A sink is the source as the reflector sees it: the store that the reflector writes to.
 type sink source
 
 var (
@@ -13,8 +13,8 @@ var (
 	_ cache.ReflectorBookmarkStore = (*sink)(nil)
 )
 
-// Replace has nothing left to do: list has confirmed the state where the
-// request was sent, and only there it is known what had been seen before.
+// Replace does nothing: list has already passed the state to the replica, together with
+// the version that was current when the request was sent, which only list knows.
 func (k *sink) Replace([]any, string) error { return nil }
 
 // Add takes a version of the map.
@@ -36,7 +36,7 @@ func (k *sink) Delete(object any) error {
 	return nil
 }
 
-// install takes the next version that the watch brings: it leaves none out.
+// install takes the next version that the watch brings. The watch leaves none out.
 func (k *sink) install(next *Snapshot) {
 	next.follows, k.position = k.position, next.revision
 	k.local.install(next, k.rewinds)
@@ -51,8 +51,8 @@ func (k *sink) Bookmark(string) error {
 // Resync is never asked for.
 func (k *sink) Resync() error { return nil }
 
-// frame notes that the server has spoken, and returns object if it is the map:
-// a fake clientset brings others too.
+// frame notes a sign of life of the server, and returns object if it is the map: a fake
+// clientset's watch brings other objects too.
 func (k *sink) frame(object any) *corev1.ConfigMap {
 	src := (*source)(k)
 	src.heard()

@@ -23,15 +23,15 @@ type Snapshot struct {
 	revision string
 	uid      types.UID
 
-	// The revision of the version that this one came directly after, where the
-	// watch has shown that.
+	// The revision of the version directly before this one, if the watch has shown
+	// that; else "".
 	follows string
 
 	// Set by the replica before the snapshot is published.
 	sequence  uint64    // see Sequence
 	resets    uint64    // grows by one with every Reset
-	rewinds   uint64    // grows by one with every Reset at which the server has gone back in time
-	committed time.Time // when the newest commit in the ledger arrived
+	rewinds   uint64    // grows by one with every Reset at which the server had gone back in time
+	committed time.Time // when the newest commit in the ledger arrived; zero if unknown
 
 	sortOnce, countOnce sync.Once
 	sorted              []string
@@ -40,20 +40,20 @@ type Snapshot struct {
 	diff atomic.Pointer[diff]
 }
 
-// A diff remembers in which keys a snapshot differs from an earlier one. It
-// names that one by its sequence: a pointer would keep all of history alive.
+// A diff remembers in which keys a snapshot differs from an earlier one. It has that
+// one's sequence and no pointer, which would keep all earlier versions in memory.
 type diff struct {
 	from uint64
 	keys []string
 }
 
-// NewSnapshot returns a Snapshot with these values, for tests of what reads one. It
-// Exists, and its Revision, UID and Sequence are zero. The map is copied.
+// NewSnapshot returns a Snapshot with these values, for testing code that reads one. Its
+// Exists is true; its Revision, UID and Sequence are zero. NewSnapshot copies values.
 func NewSnapshot(values map[string]string) *Snapshot {
 	return newSnapshot(&corev1.ConfigMap{Data: maps.Clone(values)})
 }
 
-// newSnapshot takes over object, which must not change any more.
+// newSnapshot makes a snapshot of object, which must not change any more.
 func newSnapshot(object *corev1.ConfigMap) *Snapshot {
 	trimmed := *object
 	trimmed.ManagedFields = nil // a server keeps its own when an Update sends none
@@ -68,8 +68,8 @@ func newSnapshot(object *corev1.ConfigMap) *Snapshot {
 	return s
 }
 
-// absentSnapshot is the map that did not exist at revision. The uid, when it is
-// known, is that of the object that was deleted.
+// absentSnapshot returns a map that did not exist at revision. The uid is the deleted
+// object's, or "" if it is not known.
 func absentSnapshot(uid types.UID, revision string) *Snapshot {
 	return &Snapshot{uid: uid, revision: revision}
 }
@@ -101,21 +101,20 @@ func (s *Snapshot) All() iter.Seq2[string, string] {
 // not exist is empty.
 func (s *Snapshot) Exists() bool { return s.object != nil }
 
-// Revision returns the ConfigMap's resource version; for a map that does not
-// exist, a revision at which it did not. It is empty before the first sync.
+// Revision returns the ConfigMap's resource version. For a map that does not exist, it
+// returns a revision at which it did not. Before the first sync it is empty.
 func (s *Snapshot) Revision() string { return s.revision }
 
-// UID returns the ConfigMap's UID. A deleted map still has the UID of the
-// object that was deleted; it is empty if there has been none.
+// UID returns the ConfigMap's UID. A deleted map keeps the UID of the object that was
+// deleted. The UID is empty if no object has been seen.
 func (s *Snapshot) UID() types.UID { return s.uid }
 
-// Sequence returns how many versions the store that has this one had had when it
-// took it: 1 for the first, and more for each that came later. It is zero before
-// the first sync. The numbers of two stores have nothing to do with each other.
+// Sequence returns the version's number in its store's own count: 1 for the first
+// version that the store saw, and one more for each later one. It is zero before the
+// first sync. The numbers of two stores are unrelated.
 func (s *Snapshot) Sequence() uint64 { return s.sequence }
 
-// String describes the version without its contents, which nobody should find in
-// a log.
+// String describes the version without its contents, which must not get into a log.
 func (s *Snapshot) String() string {
 	if !s.Exists() {
 		return fmt.Sprintf("absent at revision %q", s.revision)
@@ -126,8 +125,8 @@ func (s *Snapshot) String() string {
 // GoString is String, for the verb %#v.
 func (s *Snapshot) GoString() string { return "mapstore.Snapshot(" + s.String() + ")" }
 
-// equal reports whether two snapshots of the same revision can be of the same
-// history.
+// equal reports whether two snapshots of the same revision can be the same version. If
+// they cannot, the server has gone back in time.
 func (s *Snapshot) equal(other *Snapshot) bool {
 	if !s.Exists() || !other.Exists() {
 		return s.Exists() == other.Exists()
@@ -143,7 +142,7 @@ func (s *Snapshot) ledger() ledger.IDs {
 	return ledger.Parse(s.object.Annotations[ledger.Annotation])
 }
 
-// version returns what the snapshot tells of commits.
+// version returns what the snapshot shows about commits.
 func (s *Snapshot) version() ledger.Version {
 	return ledger.Version{
 		Sequence: s.sequence,
@@ -165,7 +164,7 @@ func (s *Snapshot) keys() []string {
 	return s.sorted
 }
 
-// size is counted when somebody asks for it: who only reads does not.
+// size is counted on demand: programs that only read do not need it.
 func (s *Snapshot) size() size {
 	s.countOnce.Do(func() {
 		for key, value := range s.data {
@@ -175,8 +174,8 @@ func (s *Snapshot) size() size {
 	return s.counted
 }
 
-// changedSince returns the sorted keys in which s differs from old. The last
-// answer is remembered, because most subscribers come from the same version.
+// changedSince returns the sorted keys in which s differs from old. It remembers its
+// last result, because most subscribers ask for the same old version.
 func (s *Snapshot) changedSince(old *Snapshot) []string {
 	if d := s.diff.Load(); d != nil && d.from == old.sequence {
 		return d.keys

@@ -20,12 +20,11 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// A source keeps the replica in sync with the API server. The engine is
-// client-go's Reflector, the part of a shared informer that lists, watches and
-// reconnects, and the replica takes the place of the informer's own cache. The
-// informer around it would add a second copy, a queue without a bound and seven
-// goroutines, and it does not let its reflector's backoff (30 s and more) be
-// set.
+// A source keeps the replica in sync with the API server. It runs client-go's
+// Reflector, the part of a shared informer that lists, watches and reconnects. The
+// replica takes the place of the informer's cache. A whole informer would add a second
+// copy, an unbounded queue and seven goroutines, and does not let us set its
+// reflector's backoff (30 s and more).
 type source struct {
 	remote  *remote.Map
 	local   *replica
@@ -33,14 +32,14 @@ type source struct {
 
 	link    *watch.Var[link]
 	contact atomic.Pointer[time.Time] // the last answer or frame from the server
-	watches atomic.Uint64             // how many have been opened
+	watches atomic.Uint64             // how many watches have been opened
 
 	open atomic.Pointer[stream] // the newest watch
 
-	// Used by the reflector's calls only, which follow one another.
-	listed   bool   // since the last watch was opened
-	rewinds  uint64 // of what the watch brings: see Snapshot
-	position string // the revision of the version that it has brought last, or that it began with; "" if there was none
+	// Used only in the reflector's calls, which come one at a time.
+	listed   bool   // there was a list since the last watch was opened
+	rewinds  uint64 // the rewinds of versions that the watch brings: see Snapshot
+	position string // the revision of the last version that the watch brought or began with; "" if none
 }
 
 func newSource(remote *remote.Map, local *replica, options Options) *source {
@@ -50,10 +49,10 @@ func newSource(remote *remote.Map, local *replica, options Options) *source {
 // run blocks until ctx is done.
 func (src *source) run(ctx context.Context) {
 	src.link.Store(link{started: true})
-	// The jitter adds up to the whole of a delay, so half of the limit is the cap.
+	// The jitter can double a delay, so the cap is half of MaxBackoff.
 	limit := max(src.options.MaxBackoff/2, time.Millisecond)
-	silent := logr.Discard() // what matters of the reflector's log lines is logged here
-	var listing sync.Mutex   // held while a list is under way: the reflector does not wait for it at its end
+	silent := logr.Discard() // failed and connected log what matters of the reflector's log
+	var listing sync.Mutex   // held during a list: the reflector does not wait for it when it ends
 	reflector := cache.NewReflectorWithOptions(listerWatcher{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
 			listing.Lock()
@@ -84,15 +83,15 @@ func (src *source) run(ctx context.Context) {
 	defer listing.Unlock()
 }
 
-// A listerWatcher tells the reflector to list and then to watch. The alternative,
-// one watch that begins with the current state, gains nothing for one object
-// and never syncs on a server that leaves out the bookmark which ends it.
+// A listerWatcher makes the reflector list first and then watch. The alternative, one
+// watch that begins with the current state, gains nothing for one object, and it never
+// syncs on a server that does not send the bookmark after that state.
 type listerWatcher struct{ *cache.ListWatch }
 
 func (listerWatcher) IsWatchListSemanticsUnSupported() bool { return true }
 
 // confirm brings the replica up to date by a quorum read, and returns how often the
-// server had gone back in time by then. It reads again if it does so meanwhile.
+// server had gone back in time by then. If it goes back meanwhile, confirm reads again.
 func (src *source) confirm(read func() (*Snapshot, error)) (rewinds uint64, err error) {
 	for {
 		asked := src.local.load()
@@ -107,13 +106,14 @@ func (src *source) confirm(read func() (*Snapshot, error)) (rewinds uint64, err 
 		}
 		if now.rewinds != asked.rewinds {
 			src.options.Logger.Info("The API server has gone back in time; following it", "from", asked.revision, "to", now.revision)
-			src.reopen() // what it would bring is from before
+			src.reopen() // the open watch would bring versions from before
 		}
 		return now.rewinds, nil
 	}
 }
 
-// list tells, unlike refresh, at which revision the map is absent.
+// list brings the replica up to date, as refresh does, and also returns the server's
+// revision.
 func (src *source) list(ctx context.Context, t remote.Timeouts) (list *corev1.ConfigMapList, rewinds uint64, err error) {
 	rewinds, err = src.confirm(func() (*Snapshot, error) {
 		if list, err = src.remote.List(ctx, t); err != nil {
@@ -127,9 +127,8 @@ func (src *source) list(ctx context.Context, t remote.Timeouts) (list *corev1.Co
 	return list, rewinds, err
 }
 
-// refresh brings the replica up to date by the cheapest quorum read: a list can
-// take a tenth of a second longer than a get, when the server has to wait for
-// its watch cache.
+// refresh brings the replica up to date by a get, the cheapest quorum read: a list can
+// take a tenth of a second longer, when the server has to wait for its watch cache.
 func (src *source) refresh(ctx context.Context) error {
 	_, err := src.confirm(func() (*Snapshot, error) {
 		object, err := src.remote.Get(ctx, remote.Once)
@@ -144,7 +143,7 @@ func (src *source) refresh(ctx context.Context) error {
 	return err
 }
 
-// relist is list, for a watch to begin with.
+// relist calls list, and notes where the next watch begins.
 func (src *source) relist(ctx context.Context) (*corev1.ConfigMapList, error) {
 	list, rewinds, err := src.list(ctx, remote.Again)
 	if err != nil {
@@ -157,9 +156,9 @@ func (src *source) relist(ctx context.Context) (*corev1.ConfigMapList, error) {
 	return list, nil
 }
 
-// watch opens a watch. On every one but the first after a list it makes sure
-// that the server has not gone back in time meanwhile: a watch from a revision
-// that the server has yet to reach would bring nothing until then.
+// watch opens a watch. If the reflector has not listed since the last watch, it first
+// lists, to make sure that the server has not gone back in time: a watch from a revision
+// that the server has not reached yet would bring nothing until it has.
 func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
 	if !src.listed {
 		list, err := src.relist(ctx)
@@ -169,8 +168,8 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 		if older(list.ResourceVersion, options.ResourceVersion) {
 			return nil, apierrors.NewResourceExpired(fmt.Sprintf("the server is at revision %s again", list.ResourceVersion))
 		}
-		// The reflector's own revision may be older than what a server that has
-		// just been started remembers.
+		// The reflector's own revision may be too old for a server that has just
+		// started.
 		options.ResourceVersion = list.ResourceVersion
 	}
 	src.listed = false
@@ -180,11 +179,11 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 		return nil, err
 	}
 	// A watch that brings nothing, not even a bookmark, may have lost its server
-	// without a sign. Opening the next one asks the server, in time before the
-	// copy counts as stale.
+	// unnoticed. So it is ended after a while, and opening the next one asks the server
+	// before the copy counts as stale.
 	opened := &stream{Interface: w, idle: time.AfterFunc(src.maxSilence(), w.Stop), ended: src.disconnected}
 	src.open.Store(opened)
-	if src.local.load().rewinds != src.rewinds { // since the list, when there was nothing to reopen
+	if src.local.load().rewinds != src.rewinds { // the server has gone back in time since the list
 		opened.Interface.Stop()
 	}
 	src.heard()
@@ -198,20 +197,21 @@ func (src *source) reopen() {
 	}
 }
 
-// maxSilence is how long a watch may bring nothing. The reflector takes a watch
-// that brought nothing and ended within its first second for a failure.
+// maxSilence is how long a watch may bring nothing. It is more than a second, because
+// the reflector counts a watch that ends within its first second as failed if it brought
+// nothing.
 func (src *source) maxSilence() time.Duration {
 	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
 }
 
-// slowAnswer is how long a write may wait for its answer while the watch is
-// silent too, before that makes the watch suspect.
+// slowAnswer is how long a write may wait for its answer while the watch is silent too.
+// After that the watch is opened anew.
 const slowAnswer = 2 * time.Second
 
-// expectAnswer says that a request is sent that writes. When neither its answer
-// nor anything else comes from the server, the watch is opened anew, which asks
-// whether the server is still there: so it does not need a short StaleAfter to
-// notice within seconds that a server hangs, where there is somebody who writes.
+// expectAnswer notes that a request that writes is being sent. If neither its answer nor
+// anything else comes from the server, the watch is opened anew, which finds out whether
+// the server still answers. So a store that writes notices within seconds that a server
+// hangs, without a short StaleAfter.
 func (src *source) expectAnswer() (answered func()) {
 	asked := time.Now()
 	suspicion := time.AfterFunc(slowAnswer, func() {
@@ -222,15 +222,15 @@ func (src *source) expectAnswer() (answered func()) {
 	return func() { suspicion.Stop() }
 }
 
-// A stream is a watch with what has to be released at its end.
+// A stream is a watch, and what to release when it ends.
 type stream struct {
 	apiwatch.Interface
-	idle  *time.Timer // ends it when the server has been silent for too long
+	idle  *time.Timer // ends the watch when the server has been silent for too long
 	ended func()
 	once  sync.Once
 }
 
-// Stop is called by the reflector, whatever has ended the watch.
+// Stop is called by the reflector, for whatever reason the watch has ended.
 func (s *stream) Stop() {
 	s.once.Do(func() {
 		s.idle.Stop()

@@ -11,21 +11,21 @@ type Status struct {
 	// Synced is true once the copy has been current and followed the API
 	// server. It stays true through outages.
 	Synced bool
-	// Exists, Revision and Bytes describe the copy. Bytes counts the values,
-	// of which a ConfigMap can have 1,048,576 bytes.
+	// Exists, Revision and Bytes describe the copy. Bytes is the size of all values;
+	// a ConfigMap can have 1,048,576 bytes of them.
 	Exists   bool
 	Revision string
 	Bytes    int
-	// LastContact is when the last answer or watch event came from the API
-	// server, bookmarks included. Zero: never.
+	// LastContact is when the last answer or watch event, including bookmarks, came
+	// from the API server. Zero: never.
 	LastContact time.Time
-	// Err is why the copy may be stale right now; nil when it is not.
+	// Err is why the copy may be stale right now; nil if it is not.
 	Err error
-	// Rejected names what a [View] cannot use right now, sorted. Those of package
-	// typed name the keys of Values and Deriveds, and the type, in parentheses, of
-	// a Derived that refuses the map as a whole; each serves the last good value.
-	// Rejected does not set Err: a typo in a shared map would take all readers out
-	// of service at once, though each of them works with what was good.
+	// Rejected names what the [View]s cannot use right now, sorted. The views of
+	// package typed name the keys of Values and Deriveds; a Derived that rejects the
+	// map as a whole names its type, in parentheses. Each serves its last good value.
+	// Rejected does not set Err: otherwise a typo in a shared map would take all
+	// readers out of service at once, though each still works with its last good value.
 	Rejected []string
 }
 

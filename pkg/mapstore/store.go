@@ -19,13 +19,13 @@ import (
 // A Store is one ConfigMap as a map that this process shares with others. All
 // methods may be called from any goroutine.
 type Store struct {
-	current   *watch.Var[*Snapshot] // the replica's, within reach of Get
+	current   *watch.Var[*Snapshot] // the replica's Var, one step closer for Get
 	options   Options
 	remote    *remote.Map
 	local     *replica
 	source    *source
 	committer *committer
-	release   func() // what Open has acquired beside the store
+	release   func() // releases what Open has acquired for the store
 	panics    atomic.Uint64
 
 	views views
@@ -47,14 +47,14 @@ const (
 )
 
 // New returns a store for one ConfigMap, which need not exist. It does no I/O:
-// [Store.Start] runs the store. The client is used as it is, with its rate
-// limit: by default client-go lets a client send 5 requests a second, so that
-// twenty Sets, one after the other, take seconds. For more, set QPS in the
-// rest.Config (-1: no limit; the API server has its own).
+// [Store.Start] runs the store. The store uses the client as it is, with its rate
+// limit: by default client-go lets a client send 5 requests a second, so twenty Sets,
+// one after the other, take seconds. For more, set QPS in the rest.Config (-1: no
+// limit; the API server has its own).
 //
-// With client-go's fake clientset reads, writes and changes work, in the order
-// in which they arrive: it has no revisions, so that a watch event that is late
-// shows an older state for a moment, and no conflicts.
+// With client-go's fake clientset reads, writes and changes work, but it has no
+// conflicts and no revisions. So versions count in the order in which they arrive, and
+// a late watch event shows an older state for a moment.
 //
 // New returns [ErrInvalidArgument] for a nil client or a malformed option, and
 // [ErrInvalidName] for a namespace or name that Kubernetes would refuse.
@@ -89,12 +89,12 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 	}, nil
 }
 
-// Start runs the store, and blocks until ctx is done or Close is called. It is
-// a controller-runtime Runnable: mgr.Add(store). When Start has returned,
-// nothing of the store is running any more, and the store is closed.
+// Start runs the store, and blocks until ctx is done or Close is called. It makes the
+// store a controller-runtime Runnable: mgr.Add(store). When Start has returned, nothing
+// of the store is running any more, and the store is closed.
 //
-// Start returns nil when it ends as it was told to, [ErrClosed] after Close,
-// and [ErrInvalidArgument] when the store has been started before.
+// Start returns nil when ctx or Close has ended it, [ErrClosed] when the store was
+// closed before, and [ErrInvalidArgument] when it is running already.
 func (s *Store) Start(ctx context.Context) error {
 	ctx, err := s.begin(ctx)
 	if err != nil {
@@ -114,8 +114,8 @@ func (s *Store) Start(ctx context.Context) error {
 	return nil
 }
 
-// awaitClient waits for calls into the client that nobody waits for any more. Most end
-// with their ctx, at once.
+// awaitClient waits for calls into the client that nobody else waits for any more. Most
+// end at once with their ctx; it leaves the others to themselves after a moment.
 func (s *Store) awaitClient() {
 	ended := make(chan struct{})
 	go func() {
@@ -144,22 +144,22 @@ func (s *Store) begin(ctx context.Context) (context.Context, error) {
 	return ctx, nil
 }
 
-// quiet keeps client-go from writing to stderr what it has to say of requests
-// with this ctx. What matters of it is in their errors.
+// quiet keeps client-go from writing about requests with this ctx to stderr. Their errors
+// say what matters.
 func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, logr.Discard()) }
 
-// Close ends the store. Once it has returned, nothing of the store is running:
-// no request, no callback. Transactions that wait end with [ErrClosed]. One whose
-// request is in flight has two more seconds for its answer; without one it ends with
-// [ErrUnknownOutcome]. Reads go on to serve the last known state.
+// Close ends the store. Once it has returned, nothing of the store is running: no
+// request, no callback. Transactions that wait end with [ErrClosed]. If a request is in
+// flight, Close waits up to two seconds for its answer; if none comes, its transactions
+// end with [ErrUnknownOutcome]. Reads still serve the last known state.
 //
-// Only a call into the client that does not end with its ctx, such as one that waits
-// for a credential plugin, may go on for as long as that takes; its request is not
-// sent.
+// There is one exception: a call into the client that does not end with its ctx, such
+// as one that waits for a credential plugin, may go on until that returns. Its request
+// is not sent.
 //
-// Called from inside a callback, of this store or of another, Close does not wait
-// for callbacks; they end with the call they are in. Close may be called more than
-// once; it returns nil.
+// Called from inside a callback, of this store or of another, Close does not wait for
+// callbacks; each ends with its current call. Close may be called more than once. It
+// returns nil.
 func (s *Store) Close() error {
 	before, stop := s.end()
 	s.calls.Wait()
@@ -186,11 +186,11 @@ func (s *Store) Name() string { return s.remote.Name() }
 // controller runs the store: each keeps its own copy of the map.
 func (s *Store) NeedLeaderElection() bool { return false }
 
-// WaitForSync blocks until the copy is current and follows the API server. When
-// ctx ends first, the error says what has kept it from being so. When the
-// server denies access for three seconds, WaitForSync returns what the server says,
-// which names the verb that is missing, and does not wait for ctx; the store
-// goes on trying, and recovers by itself when the right is granted.
+// WaitForSync blocks until the copy is current and follows the API server. If ctx ends
+// first, the error says what has prevented that. If the server denies access for three
+// seconds, WaitForSync does not wait for ctx: it returns the server's error, which names
+// the missing verb. The store keeps trying, and recovers by itself when the right is
+// granted.
 //
 // It returns [ErrClosed] when the store is closed.
 func (s *Store) WaitForSync(ctx context.Context) error {
@@ -207,7 +207,7 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	}
 }
 
-// end marks the store as closed, and returns what it was.
+// end marks the store as closed, and returns its phase before that.
 func (s *Store) end() (before phase, stop context.CancelCauseFunc) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -219,8 +219,8 @@ func (s *Store) end() (before phase, stop context.CancelCauseFunc) {
 	return before, s.stop
 }
 
-// call begins a request that a caller makes in its own goroutine. The returned
-// ctx ends when the store is closed, which waits until done is called.
+// call begins a request that a caller makes in its own goroutine. The returned ctx ends
+// when the store is closed. Close waits until done is called.
 func (s *Store) call(ctx context.Context) (_ context.Context, done func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,20 +9,20 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// OnChange calls fn with each [Change] that one of the filters lets through, or
-// with every one if there are none, until the subscription is stopped or the
-// store closed. It panics when fn or a filter is nil.
+// OnChange calls fn with each [Change] of a key that one of the filters lets through, or
+// of any key if there are no filters. It does so until the subscription is stopped or
+// the store closed. It panics when fn or a filter is nil.
 //
-// The first Change has an empty Old, so that folding the deltas from an empty
-// map always gives the contents of the store. Calls follow one another, in a
-// goroutine that exists only while there is something to tell. Versions that
-// arrive during a call are merged into the next Change, so a slow fn costs only
-// itself. Versions in which nothing changes that fn would see call nobody. When
-// writes stop, the last Change is the current state.
+// The first Change has an empty Old, so folding the deltas from an empty map always
+// gives the contents of the store. There is one call at a time, in a goroutine that
+// exists only while there is something to tell. Versions that arrive during a call are
+// merged into the next Change, so a slow fn delays only itself. A version that changes
+// nothing that the filters let through causes no call, unless it is a Reset. When writes
+// stop, the last Change ends at the current state.
 //
-// fn may read, write, subscribe, stop and close. If it panics, that is logged
-// with its stack, though not with what the panic said, which might quote a
-// value; the subscription then goes on.
+// fn may read, write, subscribe, stop and close. If it panics, the panic is logged with
+// its stack but without its text, which might quote a value, and the subscription goes
+// on.
 func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription {
 	if fn == nil || slices.ContainsFunc(filters, func(f Filter) bool { return f == nil }) {
 		panic("mapstore: OnChange with a nil function or filter")
@@ -35,8 +35,8 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 	}, watch.OnPanic(s.logPanic), watch.NamedAfter(fn))
 }
 
-// Changes iterates over the same chain of changes as OnChange brings, in the
-// caller's goroutine. It ends when ctx is done or the store is closed.
+// Changes iterates in the caller's goroutine over the same chain of changes that
+// OnChange delivers. It ends when ctx is done or the store is closed.
 func (s *Store) Changes(ctx context.Context, filters ...Filter) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
 		chain := s.newChain(filters)
@@ -48,8 +48,8 @@ func (s *Store) Changes(ctx context.Context, filters ...Filter) iter.Seq[Change]
 	}
 }
 
-// A chain is how far one subscriber has come. Versions of which it is not told
-// leave it where it is, so that each Change starts where the one before ended.
+// A chain remembers the last version that one subscriber was told of. A version that it
+// is not told of does not count, so each Change starts where the one before ended.
 type chain struct {
 	last    *Snapshot
 	filters []Filter

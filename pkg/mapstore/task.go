@@ -12,22 +12,22 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
-// A task is a request or a read that is under way.
+// A task is one request or read that is under way.
 type task struct {
 	cancel context.CancelFunc
 	done   chan result
 	left   bool // protected by the commit's mutex: nobody waits for it any more
 }
 
-// A result is what a task has come to.
+// A result is the result of a task.
 type result struct {
 	ledger.Event
 	took    time.Duration
-	applied *Snapshot // of a request that was
-	undone  bool      // it changes something, and nothing of that has come to be
+	applied *Snapshot // the version that the request made, if it was applied
+	undone  bool      // the server accepted the request, but the map's entries are as before
 }
 
-// begin begins a task in place of the one that is under way.
+// begin begins a task in place of the current one.
 func (m *commit) begin(ctx context.Context, run func(context.Context, *task) result) {
 	m.leave()
 	ctx, cancel := context.WithCancel(ctx)
@@ -36,8 +36,8 @@ func (m *commit) begin(ctx context.Context, run func(context.Context, *task) res
 	go func() { t.done <- run(ctx, t) }()
 }
 
-// leave ends the task that is under way, and reports whether there is one. What it
-// comes to does not count any more.
+// leave ends the current task, and reports whether there was one. Its result does not
+// count any more.
 func (m *commit) leave() bool {
 	if m.task == nil {
 		return false
@@ -57,10 +57,10 @@ func (m *commit) maySend(t *task, changes bool) bool {
 	if t.left {
 		return false
 	}
-	return !changes || m.batch.SetInFlight() // what changes nothing cannot be applied
+	return !changes || m.batch.SetInFlight() // a request that changes nothing is never in doubt
 }
 
-// eventOf is what the fate of a request is to the resolver.
+// eventOf translates the fate of a request into the resolver's terms.
 var eventOf = map[remote.Fate]ledger.EventKind{
 	remote.Applied:  ledger.Applied,
 	remote.Conflict: ledger.Conflict,
@@ -71,11 +71,11 @@ var eventOf = map[remote.Fate]ledger.EventKind{
 	remote.Unclear:  ledger.Lost,
 }
 
-// sending returns the task that sends the request once.
+// sending returns a task that sends the request once.
 func (m *commit) sending(changes bool) func(context.Context, *task) result {
 	object, base := m.object, m.draft.base
 	return func(ctx context.Context, t *task) result {
-		answered := m.asking()
+		answered := m.countRequest()
 		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) })
 		r := result{Event: ledger.Event{Kind: eventOf[fate], Err: err}, took: answered(fate)}
 		if fate == remote.Applied {
@@ -86,12 +86,12 @@ func (m *commit) sending(changes bool) func(context.Context, *task) result {
 	}
 }
 
-// changesData reports whether one version of the object has other entries than another.
+// changesData reports whether the entries of a and b differ.
 func changesData(a, b *corev1.ConfigMap) bool {
 	return !maps.Equal(a.Data, b.Data) || !maps.EqualFunc(a.BinaryData, b.BinaryData, bytes.Equal)
 }
 
-// read is the task that brings the copy up to date.
+// read is a task that brings the copy up to date.
 func (m *commit) read(ctx context.Context, _ *task) result {
 	if err := m.source.refresh(ctx); err != nil {
 		return result{Event: ledger.Event{Kind: ledger.ReadFailed, Err: err}}

@@ -6,12 +6,12 @@ import (
 )
 
 // A Tx is the map as one transaction sees it: a committed version with the
-// transaction's own writes on top. [Store.Update] makes it; it must not be used
-// once fn has returned, nor from another goroutine.
+// transaction's own writes on top. [Store.Update] passes it to its function, which must
+// not use it in another goroutine or after it has returned.
 type Tx struct {
 	before  map[string]string  // what the transaction started from
-	cleared bool               // before no longer shows
-	writes  map[string]*string // nil: deleted
+	cleared bool               // before is hidden by a Clear
+	writes  map[string]*string // by key; nil: deleted
 	err     error              // the first invalid key
 }
 
@@ -57,8 +57,8 @@ func (tx *Tx) keys() []string {
 // Len returns the number of keys.
 func (tx *Tx) Len() int { return len(tx.keys()) }
 
-// All iterates over the keys, as they were when the iteration began and are
-// still there, and their values, in key order. The loop may write.
+// All iterates over the keys and their current values, in key order. The loop may write:
+// it then leaves out keys that it has added or removed.
 func (tx *Tx) All() iter.Seq2[string, string] {
 	return func(yield func(string, string) bool) {
 		for _, key := range tx.Keys() {
@@ -69,11 +69,11 @@ func (tx *Tx) All() iter.Seq2[string, string] {
 	}
 }
 
-// Set makes value the value of key. An invalid key makes the whole transaction
-// fail with [ErrInvalidKey], whatever fn returns.
+// Set makes value the value of key. An invalid key makes the whole transaction fail with
+// [ErrInvalidKey], even if fn returns nil.
 func (tx *Tx) Set(key, value string) { tx.write(key, &value) }
 
-// Delete removes key; an absent key is no error, an invalid one is, as for Set.
+// Delete removes key. An absent key is no error; an invalid key is, as for Set.
 func (tx *Tx) Delete(key string) { tx.write(key, nil) }
 
 // Clear removes all keys.

@@ -9,17 +9,17 @@ import (
 )
 
 const (
-	// maxValueBytes is how many bytes the values of a ConfigMap may have
-	// together. Source: ValidateConfigMap in kubernetes/pkg/apis/core/validation.
+	// maxValueBytes is how many bytes all values of a ConfigMap may have together.
+	// Source: ValidateConfigMap in kubernetes/pkg/apis/core/validation.
 	maxValueBytes = 1 << 20
 
 	// maxObjectBytes is etcd's default limit for one request, --max-request-bytes.
 	maxObjectBytes = 3 << 19
 
-	// objectOverhead is what etcd's request has besides the object's entries and
-	// metadata: its own framing, and a ledger that may still grow. Managed
-	// fields do not count: a server drops them when they are what makes an
-	// object too large. Source: apiserver/pkg/endpoints/handlers/update.go.
+	// objectOverhead allows for what etcd's request has besides the object's entries
+	// and metadata: its own framing, and a ledger that may still grow. Managed fields
+	// do not count: a server drops them if they make an object too large.
+	// Source: apiserver/pkg/endpoints/handlers/update.go.
 	objectOverhead = 1 << 10
 )
 
@@ -40,8 +40,7 @@ func validateKey(key string) error {
 	return nil
 }
 
-// A size is how much of the two limits a map uses. It can be kept up to date
-// entry by entry.
+// A size is how much of the two limits a map uses. It is updated entry by entry.
 type size struct {
 	values int // bytes of values
 	object int // bytes of the stored object, without its metadata
@@ -57,7 +56,8 @@ func (s *size) remove(key, value string) {
 	s.object -= entryBytes(key, value)
 }
 
-// entryBytes is what one entry adds to the stored object: a protobuf map entry.
+// entryBytes is how many bytes one entry, a protobuf map entry, adds to the stored
+// object.
 func entryBytes(key, value string) int {
 	return fieldBytes(fieldBytes(len(key)) + fieldBytes(len(value)))
 }
@@ -67,8 +67,8 @@ func fieldBytes(n int) int {
 	return 1 + (bits.Len(uint(n|1))+6)/7 + n
 }
 
-// checkGrowth returns ErrTooLarge when a map that grows from s to next no longer
-// fits. A map that others have made too large may still shrink.
+// checkGrowth returns ErrTooLarge if a map that grows from s to next exceeds a limit. A
+// map that others have made too large may still shrink.
 func (s size) checkGrowth(next size, metadata int) error {
 	if next.values > maxValueBytes && next.values > s.values {
 		return fmt.Errorf("%w: %d bytes of values, of %d", ErrTooLarge, next.values, maxValueBytes)

@@ -9,18 +9,18 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// verbs are the rights that a store uses: the first three to read, the others
-// to write; the last one, with patch, to create the map.
+// verbs are the rights that a store uses: get, list and watch to read; update to write;
+// patch and create to create the map.
 var verbs = []string{"get", "list", "watch", "update", "patch", "create"}
 
-// Verify asks the API server whether the caller has each right that the store
-// may use: get, list and watch to read, and update, patch and create to write.
-// It changes nothing, and need not be started or synced.
+// Verify asks the API server whether the caller has each right that the store may use:
+// get, list and watch to read, and update, patch and create to write. It changes
+// nothing. The store need not be started or synced.
 //
-// When rights are missing, the error names each of them, and
-// apierrors.IsForbidden holds for it. For a store that only reads, denials of
-// update, patch and create are as they should be. Verify returns [ErrClosed]
-// when the store is closed, and otherwise what the API server or network said.
+// If rights are missing, the error names each of them, and apierrors.IsForbidden holds
+// for it. A store that only reads does not need update, patch and create. Verify returns
+// [ErrClosed] when the store is closed, and otherwise the error of the API server or the
+// network.
 func (s *Store) Verify(ctx context.Context) error {
 	ctx, done, err := s.call(ctx)
 	if err != nil {

@@ -5,11 +5,11 @@ import (
 	"fmt"
 )
 
-// Set makes value the value of key. Values are bytes of any kind: text is
-// stored where kubectl shows it, anything else as binary data.
+// Set makes value the value of key. A value may have any bytes: valid UTF-8 is stored
+// where kubectl shows it, anything else as binary data.
 //
-// Set returns nil when the write is durable; every later read on this store
-// then sees it. Its errors are those of [Store.Update].
+// When Set returns nil, the write is durable, and every later read on this store sees
+// it. It returns the errors of [Store.Update].
 func (s *Store) Set(ctx context.Context, key, value string) error {
 	_, err := s.set(ctx, key, value)
 	return err
@@ -28,7 +28,7 @@ func (s *Store) set(ctx context.Context, key, value string) (*Snapshot, error) {
 	})
 }
 
-// Delete removes key; an absent key is no error. Its errors are those of
+// Delete removes key. An absent key is no error. It returns the errors of
 // [Store.Update].
 func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := validateKey(key); err != nil {
@@ -41,8 +41,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// Clear removes all keys. The ConfigMap stays. Its errors are those of
-// [Store.Update].
+// Clear removes all keys. The ConfigMap stays. It returns the errors of [Store.Update].
 func (s *Store) Clear(ctx context.Context) error {
 	_, err := s.committer.do(ctx, func(tx *Tx) error {
 		tx.Clear()
@@ -51,32 +50,35 @@ func (s *Store) Clear(ctx context.Context) error {
 	return err
 }
 
-// Update runs fn as a transaction and returns the version of the map that
-// contains it. Transactions are serializable, over all processes: the result is
-// as if they had run one after the other.
+// Update runs fn as a transaction and returns the version of the map that contains it.
+// Transactions are serializable across all processes: the result is as if they had run
+// one after the other.
 //
-// fn reads and writes the [Tx]. It runs in the caller's goroutine, maybe
-// several times; exactly one run takes effect, on a committed state. One that finds
-// what another transaction of the same request has written takes effect only
-// together with that, and so does the error that it returns.
-// So it should be quick, since other writers of this store wait meanwhile,
-// should have no effect but on the Tx, and must not write to the same store by
-// other means, which would wait for itself. When it returns an error, nothing
-// is applied and Update returns that error; when it panics, so does Update. A
-// transaction that changes nothing is still confirmed by the API server.
+// fn reads and writes the [Tx]. It runs in the caller's goroutine, maybe several times;
+// exactly one run takes effect, on a committed state. A run may see what another
+// transaction in the same request has written. Then the run, or the error that it
+// returns, takes effect only together with that transaction.
 //
-// Update waits its turn, and retries after conflicts and while the server
-// cannot be reached, until ctx ends or, when ctx has no deadline, for
+// fn should be quick, since other writers of this store wait meanwhile. It should have
+// no effect except on the Tx. It must not write to the same store in any other way: that
+// write would wait for fn itself. If fn returns an error, nothing is applied and Update
+// returns that error; if fn panics, so does Update. The API server confirms even a
+// transaction that changes nothing.
+//
+// Update waits its turn, and retries after conflicts and while the server cannot be
+// reached. It does so until ctx ends or, if ctx has no deadline, for
 // [Options].WriteTimeout. Possible errors:
 //
 //   - [ErrInvalidArgument]: fn is nil.
-//   - [ErrInvalidKey], [ErrTooLarge], [ErrImmutable]: found in the local copy,
-//     before anything was sent. After somebody else has made room, or the map
-//     anew, these end as soon as the copy shows that.
+//   - [ErrInvalidKey], [ErrTooLarge], [ErrImmutable]: found in the local copy, before
+//     anything was sent. If somebody else makes room, or recreates the map, writes
+//     succeed again as soon as the copy shows that.
 //   - [ErrClosed]: the store is closed.
-//   - ctx's error alone: not applied. The error also says what was in the way.
-//   - [ErrUnknownOutcome]: sent, and the answer was lost; with ctx's error when that ended first.
-//   - What the API server said, for instance Forbidden: not applied.
+//   - ctx's error without ErrUnknownOutcome: not applied. The error also says what was
+//     in the way.
+//   - [ErrUnknownOutcome]: the request was sent and its answer was lost. If ctx ended
+//     first, its error is in the chain too.
+//   - The API server's error, for instance Forbidden: not applied.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (*Snapshot, error) {
 	if fn == nil {
 		return nil, fmt.Errorf("%w: the function is nil", ErrInvalidArgument)

@@ -11,13 +11,13 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// A bound is what [Value] and [Derived] have in common: the last good value made
-// of a store's versions, and why there is no newer one.
+// A bound is what [Value] and [Derived] share: the last good value made of a store's
+// versions, and why there is no newer one.
 //
-// Versions are examined by the view that the bound attaches to the store, and by
-// whoever has just written. Codecs run meanwhile, and no lock is held: a codec
-// that blocks stops neither the store nor anybody who reads or writes by other
-// means. So findings may come in any order; publish puts them right.
+// The view that the bound attaches to the store examines each version, and so does a
+// caller who has just written. Both run codecs without a lock, so a codec that blocks
+// stops neither the store nor anybody who reads or writes by other means. So findings
+// may come in any order; publish sorts that out.
 type bound[T any] struct {
 	store   *mapstore.Store
 	name    string // the key, or the type in parentheses
@@ -36,17 +36,17 @@ type bound[T any] struct {
 type state[T any] struct {
 	value   T
 	text    string          // what a Value was decoded from
-	present bool            // whether there was one
+	present bool            // whether there was a text
 	from    mapstore.Reader // what a Derived's value was made of
 
-	err     *RejectedError // why there is no newer value; nil if there is none
+	err     *RejectedError // why a newer value was rejected; nil if none was
 	refused string         // the text that err is about
 }
 
-// A finding is what examining one version has come to.
+// A finding is the result of examining one version.
 type finding[T any] struct {
 	state[T]
-	good bool     // value is to be served
+	good bool     // Load may return value
 	keys []string // what err is about, for Status
 }
 
@@ -58,7 +58,7 @@ func newBound[T any](store *mapstore.Store, name string, initial *state[T], same
 	return &bound[T]{store: store, name: name, initial: initial, same: same, states: watch.NewVar(initial)}
 }
 
-// follow examines the current version before it returns, and newer ones as they
+// follow examines the current version before it returns, and newer versions as they
 // come.
 func (b *bound[T]) follow(examine func(sequence uint64, now mapstore.Reader)) {
 	b.view = &mapstore.View{
@@ -69,16 +69,16 @@ func (b *bound[T]) follow(examine func(sequence uint64, now mapstore.Reader)) {
 	b.store.Attach(b.view)
 }
 
-// isOld reports whether there is nothing to learn from a version any more.
+// isOld reports whether a version need not be examined any more.
 func (b *bound[T]) isOld(sequence uint64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.closed || sequence <= b.accepted
 }
 
-// publish makes known what one version has come to, unless that of a newer one is
-// known. A good text may be late, when those of newer versions were rejected: it
-// is served, and they stay rejected.
+// publish makes the finding about one version known, unless it is outdated. A good text
+// that comes late, after newer texts were rejected, still counts: Load returns it, and
+// the newer ones stay rejected.
 func (b *bound[T]) publish(sequence uint64, next finding[T]) {
 	news, flipped := b.replace(sequence, &next)
 	if !news {
@@ -97,8 +97,8 @@ func (b *bound[T]) publish(sequence uint64, next finding[T]) {
 	}
 }
 
-// replace stores the state that next leads to. It reports whether there is news of
-// what is rejected, and whether it has flipped: from nothing to something, or back.
+// replace stores the state that next leads to. It reports whether what is rejected has
+// changed, and whether that has flipped between nothing and something.
 func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, flipped bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,7 +107,7 @@ func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, flipped boo
 		return false, false
 	}
 	now := b.states.Load()
-	wasWrong := now.err != nil && b.examined > 0 // what a Derived's function says of the empty map is nobody's fault
+	wasWrong := now.err != nil && b.examined > 0 // an error of a Derived's function about the empty map does not count
 	b.examined = max(b.examined, sequence)
 	if next.err == nil {
 		b.accepted = sequence
@@ -120,7 +120,7 @@ func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, flipped boo
 	}
 	unchanged := b.same(now, &next.state)
 	if unchanged {
-		next.value = now.value // readers may compare it by its pointer
+		next.value = now.value // readers may compare pointers
 	}
 	isWrong := next.err != nil
 	flipped = isWrong != wasWrong
@@ -136,7 +136,7 @@ func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, flipped boo
 
 func (b *bound[T]) load() T { return b.states.Load().value }
 
-// err returns an untyped nil if there is none.
+// err returns why the newest value was rejected; an untyped nil if it was not.
 func (b *bound[T]) err() error {
 	if err := b.states.Load().err; err != nil {
 		return err

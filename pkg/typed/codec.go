@@ -7,29 +7,31 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// A Codec turns the text of one key into a T and back. Your own is two functions.
-// They must be safe to call from any goroutine, and depend on nothing but their
-// argument. They may return an error, panic or end their goroutine: that rejects
-// the text. A codec that blocks delays its own [Value], and whoever closes that or
-// the store. In [Bind], [Value.Set] and [Value.Update] it runs in the caller's
-// goroutine, where no ctx ends it; and in Update it delays all writers of the
-// store, as does any function that [mapstore.Store.Update] is given.
+// A Codec turns the text of one key into a T and back. A codec of your own is two
+// functions. They must be safe to call from any goroutine, and depend on nothing but
+// their argument. If one returns an error, panics or ends its goroutine, that rejects
+// the text.
+//
+// A codec that blocks delays its own [Value], and callers who close that or the store.
+// In [Bind], [Value.Set] and [Value.Update] it runs in the caller's goroutine, where no
+// ctx ends it. In Update it delays all writers of the store, like any function given to
+// [mapstore.Store.Update].
 //
 // The codecs of this package quote no text in their errors. For your own, see
 // [Reject].
 type Codec[T any] struct {
-	// Decode returns what text means. It should make a new T each time: a T that
-	// it returned before belongs to whoever reads it.
+	// Decode returns the value that text stands for. It should make a new T each
+	// time, because others may still use a T that it returned before.
 	Decode func(text string) (T, error)
 
-	// Encode returns a text that Decode understands. nil: values can be read
-	// only.
+	// Encode returns a text that Decode understands. If it is nil, values can only
+	// be read.
 	Encode func(value T) (string, error)
 }
 
-// Validate returns a codec that also rejects a value for which check returns an
-// error or panics. The check is part of decoding, and so of writing: what is
-// written is decoded before it is sent. Validate panics when check or Decode is nil.
+// Validate returns a codec that also rejects a value if check returns an error for it or
+// panics. The check is part of decoding. So it covers writing too, because values are
+// decoded before they are sent. Validate panics when check or Decode is nil.
 func (c Codec[T]) Validate(check func(T) error) Codec[T] {
 	if check == nil || c.Decode == nil {
 		panic("typed: Validate with a nil function or codec")
@@ -62,8 +64,8 @@ func (c Codec[T]) From(r mapstore.Reader, key string, fallback T) (T, error) {
 
 func (c Codec[T]) decode(text string) (T, error) { return recovering(c.Decode, text) }
 
-// encode returns the text of value, and what it decodes to: a value of its own,
-// which shares nothing with the caller's.
+// encode returns the text of value, and what that decodes to: a new value, which shares
+// nothing with the caller's.
 func (c Codec[T]) encode(value T) (text string, decoded T, err error) {
 	text, err = recovering(c.Encode, value)
 	if err != nil {
@@ -76,7 +78,7 @@ func (c Codec[T]) encode(value T) (text string, decoded T, err error) {
 	return text, decoded, nil
 }
 
-// An encodeError is why a value cannot be written, and at which step.
+// An encodeError says why a value cannot be written, and which step failed.
 type encodeError struct{ what, cause error }
 
 func (e *encodeError) Error() string { return e.what.Error() + ": " + e.cause.Error() }
@@ -91,9 +93,9 @@ func recovering[A, B any](fn func(A) (B, error), argument A) (result B, err erro
 	return fn(argument)
 }
 
-// A panicked is the error of a function that has panicked.
+// A panicked is the error of a function that panicked.
 type panicked struct {
-	what  string // as far as it can be told without what it says
+	what  string // a description that quotes nothing: see package panics
 	stack []byte
 }
 

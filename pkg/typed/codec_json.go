@@ -10,15 +10,15 @@ import (
 	"strings"
 )
 
-// JSON is the codec of JSON, with the rules of [encoding/json]. Fields that T
-// does not have are ignored, so that programs of different versions can read
-// one map; [StrictJSON] rejects them. Text after the value is rejected, and so is
-// null, except for a map, a slice or an interface.
+// JSON is the codec of JSON, with the rules of [encoding/json]. It ignores fields that T
+// does not have, so that programs of different versions can read one map; [StrictJSON]
+// rejects them. It rejects text after the value. It rejects null, unless T is a map, a
+// slice or an interface.
 func JSON[T any]() Codec[T] {
 	return jsonCodec(jsonDecoder[T](false))
 }
 
-// StrictJSON is [JSON] that rejects fields that T does not have.
+// StrictJSON is like [JSON], but rejects fields that T does not have.
 func StrictJSON[T any]() Codec[T] {
 	return jsonCodec(jsonDecoder[T](true))
 }
@@ -68,18 +68,18 @@ func decodeOne[T any](decoder *json.Decoder) (T, error) {
 	return zero, nil
 }
 
-// errNull rejects a null, and an empty YAML document. Either would be a zero T, and
-// is often what a mistake in a template leaves.
+// errNull rejects a null or an empty YAML document. Either would decode to a zero T, and
+// is often the result of a mistake in a template.
 var errNull = Reject("null, or nothing at all")
 
-// hasNull reports whether Go encodes a useful value of this kind as null. A nil
-// pointer is not useful: whoever loads it would not expect it.
+// hasNull reports whether Go encodes a useful value of this kind as null. A nil pointer
+// is not useful: callers of Load would not expect it.
 func hasNull(kind reflect.Kind) bool {
 	return kind == reflect.Map || kind == reflect.Slice || kind == reflect.Interface
 }
 
-// discreetJSON removes what an error quotes. Errors of T's own methods stay as they
-// are: their texts are not shown.
+// discreetJSON removes from an error what it quotes. Errors of T's own methods stay as
+// they are, because their texts are not shown.
 func discreetJSON(err error) error {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return Reject(fmt.Sprintf("not JSON: an error at byte %d", syntax.Offset))

@@ -10,9 +10,9 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 )
 
-// Quantity is the codec of Kubernetes quantities, such as 500m or 2Gi, and writes
-// their canonical form. Take a DeepCopy before computing with one that is larger
-// than an int64: copies share its digits.
+// Quantity is the codec of Kubernetes quantities, such as 500m or 2Gi. It writes their
+// canonical form. Before you compute with a quantity larger than an int64, make a
+// DeepCopy: plain copies share its digits.
 func Quantity() Codec[resource.Quantity] {
 	return scalar("not a quantity",
 		func(text string) (resource.Quantity, error) {
@@ -24,9 +24,8 @@ func Quantity() Codec[resource.Quantity] {
 		func(value resource.Quantity) string { return value.String() })
 }
 
-// isBounded keeps texts away from the parser of quantities for which it, or who
-// computes with the result, takes more than a moment: their numbers are exact,
-// so that 1e-99999999 has a hundred million digits.
+// isBounded reports whether a quantity is short enough to parse and compute with in a
+// moment. Quantities are exact numbers, so 1e-99999999 has a hundred million digits.
 func isBounded(quantity string) bool {
 	_, exponent, _ := strings.Cut(strings.ToLower(quantity), "e")
 	return len(quantity) <= 64 && len(strings.TrimLeft(exponent, "+-")) <= 2

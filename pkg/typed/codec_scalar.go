@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// String is the codec of strings: the text as it is, byte for byte.
+// String is the codec of strings: the text itself, byte for byte.
 func String[T ~string]() Codec[T] {
 	return Codec[T]{
 		Decode: func(text string) (T, error) { return T(text), nil },
@@ -20,13 +20,13 @@ func String[T ~string]() Codec[T] {
 
 // Bool is the codec of booleans, as [strconv.ParseBool] reads them: 1, t, T,
 // TRUE, true, True, 0, f, F, FALSE, false, False. Like all codecs of one word or
-// number, it ignores white space around the text, which editors like to add.
+// number, it ignores white space around the text, which editors often add.
 func Bool() Codec[bool] {
 	return scalar("not a boolean", strconv.ParseBool, strconv.FormatBool)
 }
 
-// Int is the codec of integers, in base ten. One that does not fit into T is
-// rejected.
+// Int is the codec of integers, in base ten. It rejects an integer that does not fit
+// into T.
 func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr]() Codec[T] {
 	bits := reflect.TypeFor[T]().Bits()
 	if isSigned := T(0)-1 < 0; isSigned {
@@ -39,8 +39,8 @@ func Int[T ~int | ~int8 | ~int16 | ~int32 | ~int64 | ~uint | ~uint8 | ~uint16 | 
 		func(value T) string { return strconv.FormatUint(uint64(value), 10) })
 }
 
-// Float is the codec of floating-point numbers, as [strconv.ParseFloat] reads
-// them. Infinities, NaN, and numbers that do not fit into T are rejected.
+// Float is the codec of floating-point numbers, as [strconv.ParseFloat] reads them. It
+// rejects infinities, NaN, and numbers that do not fit into T.
 func Float[T ~float32 | ~float64]() Codec[T] {
 	bits := reflect.TypeFor[T]().Bits()
 	return scalar("not a number",
@@ -54,16 +54,15 @@ func Float[T ~float32 | ~float64]() Codec[T] {
 		func(value T) string { return strconv.FormatFloat(float64(value), 'g', -1, bits) })
 }
 
-// Duration is the codec of durations as [time.ParseDuration] reads them, such as
-// 1h30m or 250ms. They may be negative; see [Codec.Validate].
+// Duration is the codec of durations as [time.ParseDuration] reads them, such as 1h30m
+// or 250ms. They may be negative; [Codec.Validate] can exclude that.
 func Duration() Codec[time.Duration] {
 	return scalar("not a duration", time.ParseDuration, time.Duration.String)
 }
 
 // Text is the codec of types that encode themselves as text, such as
-// [net/netip.Addr], [log/slog.Level] or [time.Time]: Text[netip.Addr](). White
-// space around the text is ignored. If T has no MarshalText, values can be read
-// only.
+// [net/netip.Addr], [log/slog.Level] or [time.Time]: Text[netip.Addr](). It ignores
+// white space around the text. If T has no MarshalText, values can only be read.
 func Text[T any, P interface {
 	*T
 	encoding.TextUnmarshaler
@@ -82,7 +81,8 @@ func Text[T any, P interface {
 	return codec
 }
 
-// scalar makes a codec of a parser whose errors quote what they could not parse.
+// scalar makes a codec of a parser, and replaces the parser's errors, which quote the
+// text.
 func scalar[T any](complaint string, parse func(string) (T, error), format func(T) string) Codec[T] {
 	return Codec[T]{
 		Decode: func(text string) (T, error) {

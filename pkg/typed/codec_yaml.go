@@ -14,13 +14,13 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// YAML is the codec of YAML as Kubernetes reads it: a document is turned into
-// JSON, so T has the tags and methods of [encoding/json], and what [JSON] says
-// holds. Besides, keys that occur twice and a second document are rejected, and
-// so are aliases that could make a document larger than 16 MiB.
+// YAML is the codec of YAML as Kubernetes reads it: it turns the document into JSON, so
+// T needs the tags and methods of [encoding/json], and the rules of [JSON] apply. It
+// also rejects keys that occur twice, a second document, and aliases that could make a
+// document larger than 16 MiB.
 func YAML[T any]() Codec[T] { return yamlCodec(jsonDecoder[T](false)) }
 
-// StrictYAML is [YAML] that rejects fields that T does not have.
+// StrictYAML is like [YAML], but rejects fields that T does not have.
 func StrictYAML[T any]() Codec[T] { return yamlCodec(jsonDecoder[T](true)) }
 
 func yamlCodec[T any](decode func([]byte) (T, error)) Codec[T] {
@@ -45,15 +45,15 @@ func yamlCodec[T any](decode func([]byte) (T, error)) Codec[T] {
 	}
 }
 
-// maxYAMLBytes is how large a document may become when its aliases are replaced
-// by what they stand for. The decoder bounds the number of nodes, but not their
-// size: of a long string and a hundred thousand aliases for it, which fit into
-// one ConfigMap, it would make gigabytes.
+// maxYAMLBytes is how large a document may become when its aliases are replaced by what
+// they stand for. The decoder limits the number of nodes, but not their size: a long
+// string and a hundred thousand aliases for it fit into one ConfigMap, and the decoder
+// would make gigabytes of them.
 const maxYAMLBytes = 16 << 20
 
 func yamlToJSON(text string) ([]byte, error) {
 	switch {
-	case !utf8.ValidString(text): // YAML may be UTF-16, but nothing below knows of that
+	case !utf8.ValidString(text): // YAML may be UTF-16, but nothing below supports that
 		return nil, Reject("not UTF-8")
 	case !isOneDocument(text):
 		return nil, Reject("more than one YAML document")
@@ -70,9 +70,9 @@ func yamlToJSON(text string) ([]byte, error) {
 	return document, nil
 }
 
-// isOneDocument reports whether nothing comes after the first document: the
-// decoder would not look at it. A line that begins with three dashes or dots is
-// a mark wherever it stands, in a scalar too.
+// isOneDocument reports whether nothing comes after the first document: the decoder
+// would ignore that. A line that begins with three dashes or dots is a mark anywhere,
+// even in a scalar.
 func isOneDocument(text string) bool {
 	begun, ended := false, false
 	for line := range strings.FieldsFuncSeq(text, isYAMLBreak) {
@@ -100,20 +100,20 @@ func isMark(line, mark string) bool {
 	return strings.HasPrefix(line, mark) && (len(line) == len(mark) || line[len(mark)] == ' ' || line[len(mark)] == '\t')
 }
 
-// isYAMLBreak has the line breaks of YAML 1.1.
+// isYAMLBreak reports whether r is a line break in YAML 1.1.
 func isYAMLBreak(r rune) bool {
 	return r == '\n' || r == '\r' || r == '\u0085' || r == '\u2028' || r == '\u2029'
 }
 
-// references finds what may be an anchor or an alias. One that follows a letter
-// or digit is part of a word.
+// references matches what may be an anchor or an alias. A mark that follows a letter or
+// digit is part of a word.
 var references = regexp.MustCompile(`(?:^|[^0-9A-Za-z])([&*])([0-9A-Za-z_-]+)`)
 
-// expandedYAML returns a bound for the length of a document with its aliases
-// replaced. Each alias stands for a node that ends before it. So what is in front
-// of the end of the (i+1)th anchored node is at most 1+c times what is in front of
-// the end of the ith, where c is the number of aliases between the two ends. The
-// product of all 1+c is largest when all c are the same.
+// expandedYAML returns an upper bound for the length of a document with its aliases
+// replaced. Each alias stands for a node that ends before it. So the text up to the end
+// of the (i+1)th anchored node is at most 1+c times as long as the text up to the end of
+// the ith, where c is the number of aliases between the two ends. The product of all 1+c
+// is largest when all c are the same.
 func expandedYAML(text string) float64 {
 	anchors := make(map[string]int)
 	aliases, anchored := 0, 0
@@ -156,7 +156,7 @@ func hasAliases(text string) bool {
 
 var aliases = regexp.MustCompile(`(^|[^0-9A-Za-z])\*[0-9A-Za-z_-]+`)
 
-// whichLine is how the decoder's errors begin. What follows may quote the text.
+// whichLine matches how the decoder's errors begin. What follows may quote the text.
 var whichLine = regexp.MustCompile(`^error converting YAML to JSON: yaml: (?:unmarshal errors:\n  )?(line [0-9]+): `)
 
 func discreetYAML(err error) error {
@@ -166,7 +166,7 @@ func discreetYAML(err error) error {
 	return Reject("not YAML, or not of the kind that JSON can hold")
 }
 
-// toYAML turns JSON into YAML. It takes only objects, so a yamlObject is one.
+// toYAML turns JSON into YAML. It takes only a runtime.Object, so yamlObject is one.
 var toYAML = serializer.NewSerializerWithOptions(nil, nil, nil, serializer.SerializerOptions{Yaml: true})
 
 type yamlObject struct{ content json.RawMessage }

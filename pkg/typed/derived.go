@@ -12,11 +12,11 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// A Derived is what a function makes of the whole map, made anew for each
-// version. [Derive] makes it; its methods may be called from any goroutine.
+// A Derived holds what a function makes of the whole map, made anew for each version.
+// [Derive] makes a Derived; its methods may be called from any goroutine.
 //
-// What it holds is shared between all who load it: if T is, or contains, a
-// pointer, a map or a slice, that must not be changed.
+// All callers of Load share what it returns: if T is, or contains, a pointer, a map or a
+// slice, do not change that.
 type Derived[T any] struct {
 	bound *bound[T]
 	fn    func(mapstore.Reader) (T, error)
@@ -31,26 +31,25 @@ type Derived[T any] struct {
 //		return Settings{port, wait}, errors.Join(err1, err2)
 //	})
 //
-// fn runs before Derive returns, in the caller's goroutine, on an empty map and
-// then on the current version; and on each newer one, when versions follow each
-// other fast on the newest. It must depend on nothing but its argument, and make
-// a new T each time. The map need not be synced, nor the store started:
-// until then, Load returns what fn makes of the empty map.
+// Before Derive returns, fn runs in the caller's goroutine, on an empty map and then on
+// the current version. After that it runs on each newer version; if several come at
+// once, only on the newest. It must depend on nothing but its argument, and make a new T
+// each time. The store need not be started or synced: until then, Load returns what fn
+// makes of the empty map.
 //
-// When fn returns an error, Err says so, and what Load returns depends on whose
-// fault it is:
-//   - If the error consists of nothing but errors of From, joined, wrapped or the
-//     first one alone, the keys that they name do not hide others: fn runs again
-//     on the same version with the last good values of those keys, or without
-//     them if they have none.
-//   - If it says anything else, as a check does whether the keys fit together,
-//     or if fn panics, the last good T stays as a whole: that of the empty map,
-//     or the zero T if fn refuses that too.
+// When fn returns an error, Err says so, and what Load returns depends on the error:
+//   - If it consists only of errors of From (one or several, joined or wrapped), the
+//     rejected keys do not hold back the others: fn runs again on the same version, with
+//     the last good values of those keys, or without them if they have none.
+//   - If it says anything else, such as that the keys do not fit together, or if fn
+//     panics, Load still returns the last good T as a whole. If there has been none,
+//     that is the T of the empty map, or the zero T if fn rejects the empty map too.
 //
-// [mapstore.Status].Rejected has the keys, or else the type in parentheses.
+// [mapstore.Status].Rejected names the keys; in the second case, the type in
+// parentheses.
 //
-// A Derived costs a subscription, and ends with its own Close or the store's.
-// Derive panics when store or fn is nil.
+// A Derived costs a subscription. It ends with its own Close or the store's. Derive
+// panics when store or fn is nil.
 func Derive[T any](store *mapstore.Store, fn func(mapstore.Reader) (T, error)) *Derived[T] {
 	if store == nil || fn == nil {
 		panic("typed: Derive with a nil store or function")
@@ -64,30 +63,30 @@ func Derive[T any](store *mapstore.Store, fn func(mapstore.Reader) (T, error)) *
 	return d
 }
 
-// Load returns the current T. It costs two atomic loads, never blocks and never
-// fails. After Close it stays as it was.
+// Load returns the current T. It costs one atomic load, never blocks and never fails.
+// After Close it still returns the last T.
 func (d *Derived[T]) Load() T { return d.bound.load() }
 
-// Err returns what is wrong with the newest version, as a [RejectedError]; nil if
-// nothing is.
+// Err returns why the newest version, or some of its keys, were rejected, as a
+// [RejectedError]; nil if nothing was.
 func (d *Derived[T]) Err() error { return d.bound.err() }
 
-// OnChange calls fn with each change of what Load returns, as [Value.OnChange]
-// does. The first call leads from what Derive's function makes of an empty map. If
-// that function makes an equal T of a version, by [reflect.DeepEqual], fn is not
-// called, and Load goes on to return the T before. OnChange panics when fn is nil.
+// OnChange calls fn with each change of what Load returns, as [Value.OnChange] does. The
+// first call's old is what Derive's function makes of an empty map. If that function
+// makes a T that equals the one before, by [reflect.DeepEqual], fn is not called, and
+// Load still returns the one before. OnChange panics when fn is nil.
 func (d *Derived[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 	return d.bound.onChange(fn)
 }
 
-// WaitUntil blocks until what Load returns meets cond, and returns it, under the
-// terms of [Value.WaitUntil]. Before the first sync that is what Derive's function
+// WaitUntil blocks until what Load returns meets cond, and returns it, as
+// [Value.WaitUntil] does. Before the first sync, Load returns what Derive's function
 // makes of an empty map.
 func (d *Derived[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) {
 	return d.bound.waitUntil(ctx, cond)
 }
 
-// Close ends the Derived, under the terms of [Value.Close].
+// Close ends the Derived, as [Value.Close] ends a Value.
 func (d *Derived[T]) Close() { d.bound.close() }
 
 func (d *Derived[T]) examine(sequence uint64, now mapstore.Reader) {
@@ -95,14 +94,14 @@ func (d *Derived[T]) examine(sequence uint64, now mapstore.Reader) {
 		return
 	}
 	var next finding[T]
-	next.fail(d.bound.name, "", errEnded) // for a function that does not return
+	next.fail(d.bound.name, "", errEnded) // unless the function returns
 	defer func() { d.bound.publish(sequence, next) }()
 	next = d.derive(d.bound.name, now, d.bound.states.Load().from)
 }
 
-// derive runs the function on a version of the map, and as long as that names
-// keys that are rejected, again with what they were in the version last. So it
-// ends after as many runs as there are keys.
+// derive runs the function on a version of the map. As long as the function names more
+// rejected keys, derive runs it again with the values that those keys have in last. It
+// ends after one run for each such key at most, and one more.
 func (d *Derived[T]) derive(name string, now, last mapstore.Reader) finding[T] {
 	var errs []error
 	var replaced []string
@@ -132,7 +131,7 @@ func (d *Derived[T]) derive(name string, now, last mapstore.Reader) finding[T] {
 	}
 }
 
-// with returns a version with the values that keys have in other.
+// with returns version, but with the values that keys have in other.
 func with(version mapstore.Reader, keys []string, other mapstore.Reader) mapstore.Reader {
 	values := maps.Collect(version.All())
 	for _, key := range keys {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// ErrRejected is returned when a value cannot be decoded, encoded or is invalid.
-// The error is then a [RejectedError], which says why.
+// ErrRejected is returned when a value cannot be decoded or encoded, or is invalid. The
+// error is then a [RejectedError], which says why.
 var ErrRejected = errors.New("mapstore: value rejected")
 
 // A RejectedError says why a value was rejected. [ErrRejected] and Cause are in
@@ -17,13 +17,13 @@ type RejectedError struct {
 	// Name is the key, or for [Derive] the type in parentheses.
 	Name string
 
-	// Reason says what is wrong without quoting the value: it has the texts of this
-	// package's codecs and of [Reject]. Of any other error it has only the type, and
-	// a hint at Reject.
+	// Reason says what is wrong without quoting the value. It contains the texts of
+	// this package's codecs and of [Reject]. For any other error it contains only the
+	// type, and a hint at Reject.
 	Reason string
 
-	// Cause is what the codec, the validation or Derive's function returned. Its
-	// text is theirs, and may quote the value: it is not part of Error's.
+	// Cause is what the codec, the validation or Derive's function returned. Its text
+	// may quote the value, so the text of Error does not contain it.
 	Cause error
 }
 
@@ -32,7 +32,7 @@ func (e *RejectedError) Error() string {
 	return fmt.Sprintf("%v: %s: %s", ErrRejected, e.Name, e.Reason)
 }
 
-// GoString is Error, for the verb %#v, which would print the cause.
+// GoString returns Error in Go syntax, for the verb %#v, which would print the cause.
 func (e *RejectedError) GoString() string {
 	return fmt.Sprintf("typed.RejectedError(%q)", e.Error())
 }
@@ -40,12 +40,13 @@ func (e *RejectedError) GoString() string {
 // Unwrap returns [ErrRejected] and the cause.
 func (e *RejectedError) Unwrap() []error { return []error{ErrRejected, e.Cause} }
 
-// Reject returns an error for your own codec or validation to return, bare or
-// wrapped. Its text is shown in [Value.Err] and in the log, where the text of other
-// errors is left out, since it may quote the value. So reason must not: say "must
-// be below 1024", not what the value is.
+// Reject returns an error for your own codec or validation to return, bare or wrapped.
+// [Value.Err] and the log show its text. They leave out the text of other errors, which
+// may quote the value. So reason must not quote it: say "must be below 1024", not what
+// the value is.
 func Reject(reason string) error { return safeText(reason) }
 
+// A safeText is an error whose text quotes no value.
 type safeText string
 
 func (r safeText) Error() string { return string(r) }
@@ -59,7 +60,7 @@ func rejectedBy(name string, cause error) *RejectedError {
 	return &RejectedError{Name: name, Reason: strings.Join(reasons, "; "), Cause: cause}
 }
 
-// reasonsOf returns what may be said of err: the texts that are known to quote
+// reasonsOf returns what may be shown of err: the texts in it that are known to quote
 // nothing, or else its type.
 func reasonsOf(err error) []string {
 	var known []string
@@ -79,8 +80,8 @@ func reasonsOf(err error) []string {
 	return slices.Compact(known)
 }
 
-// keysAtFault returns the keys that err names, sorted, if it says of keys only
-// that they are rejected.
+// keysAtFault returns the keys that err names, sorted, if it consists only of
+// RejectedErrors.
 func keysAtFault(err error) []string {
 	var keys []string
 	for leaf := range leaves(err) {
@@ -94,7 +95,8 @@ func keysAtFault(err error) []string {
 	return slices.Compact(keys)
 }
 
-// leaves iterates over the errors that err was made of. A RejectedError is one.
+// leaves iterates over the innermost errors in err. It does not look into a
+// RejectedError.
 func leaves(err error) func(yield func(error) bool) {
 	return func(yield func(error) bool) { visit(err, yield) }
 }
@@ -118,5 +120,5 @@ func visit(err error, yield func(error) bool) bool {
 	return yield(err)
 }
 
-// errEnded is the error of a codec that has ended its goroutine.
+// errEnded is the error of a codec or function that ended its goroutine.
 var errEnded = Reject("the codec has ended its goroutine")

@@ -12,45 +12,44 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// A Value is one key of a [Store] as a T, decoded once for each new text.
-// [Bind] makes it; its methods may be called from any goroutine.
+// A Value is one key of a [mapstore.Store] as a T, decoded once for each new text. [Bind]
+// makes a Value; its methods may be called from any goroutine.
 //
-// What it holds is shared between all who load it: if T is, or contains, a
-// pointer, a map or a slice, that must not be changed.
+// All callers of Load share what it returns: if T is, or contains, a pointer, a map or a
+// slice, do not change that.
 //
-// Each new text is decoded in a goroutine of its own, so that a codec that blocks
-// delays nobody else. Therefore what others write, and what this program writes
-// with [mapstore.Store.Set] or Update, shows in Load a moment after it shows in
-// [mapstore.Store.Get]. [Value.WaitUntil] waits for it, and so does
-// [testing/synctest.Wait] in a test that runs in a bubble. What the Value itself
-// has written shows at once.
+// Each new text is decoded in a goroutine of its own, so that a codec that blocks delays
+// nobody else. So what others write, or this program writes with [mapstore.Store.Set] or
+// Update, shows in Load a moment after it shows in [mapstore.Store.Get]. [Value.WaitUntil]
+// waits for it; in a synctest bubble, so does [testing/synctest.Wait]. What the Value
+// itself has written shows at once.
 type Value[T any] struct {
 	bound    *bound[T]
 	key      string
 	codec    Codec[T]
 	fallback T
 
-	// checked is what Set or Update decoded last, to check what it writes. It is
-	// kept so that it is not decoded again when it arrives.
+	// checked is what Set or Update decoded last, to check what it writes. It is kept
+	// so that the text need not be decoded again when it arrives.
 	checked atomic.Pointer[state[T]]
 }
 
-// Bind follows one key of the store as a T. Before it returns, it decodes the
-// current value in the caller's goroutine, so what Load returns is as current as
-// the store. The map need not be synced, nor the store started: until then, Load
-// returns fallback.
+// Bind follows one key of the store as a T. Before it returns, it decodes the current
+// value in the caller's goroutine, so what Load returns is as current as the store. The
+// store need not be started or synced: until then, Load returns fallback.
 //
-// The Value has
-//   - fallback, when the map does not have the key;
-//   - what its text decodes to, when it has;
-//   - the last good value, or fallback if there has been none, when codec
-//     rejects the text: then Err says why, [mapstore.Status].Rejected names the key, and
-//     the log has a line, each until the key is deleted or has a good value.
+// Load returns
+//   - fallback, if the map does not have the key;
+//   - what the key's text decodes to, if the map has the key;
+//   - the last good value, or fallback if there has been none, if codec rejects the
+//     text. Until the key is deleted or has a good value, Err then says why and
+//     [mapstore.Status].Rejected names the key. The log has a line when a text is first
+//     rejected, and one when that is over.
 //
-// Any number of Values may be bound to one key, independently of each other. A
-// Value costs a subscription, and ends with its own Close or the store's. A Value
-// that is bound to a closed store has the last known state and stays as it is. A
-// key that no map can have is always absent.
+// Any number of Values may be bound to one key, independently of each other. A Value
+// costs a subscription. It ends with its own Close or the store's. A Value that is bound
+// to a closed store keeps the last known state. A key that no map can have is always
+// absent.
 //
 // Bind panics when store or codec's Decode is nil.
 func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) *Value[T] {
@@ -68,13 +67,13 @@ func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) 
 	return v
 }
 
-// Load returns the current value: the newest one that could be decoded, or
-// Bind's fallback. It costs two atomic loads, decodes nothing, never blocks and
-// never fails. After Close the value stays as it was.
+// Load returns the current value: the newest one that could be decoded, or Bind's
+// fallback. It costs one atomic load, decodes nothing, never blocks and never fails.
+// After Close it still returns the last value.
 func (v *Value[T]) Load() T { return v.bound.load() }
 
-// Err returns why the newest value was rejected, as a [RejectedError]; nil if it
-// was not. It returns [mapstore.ErrInvalidKey] when the key is one that no map can have.
+// Err returns why the newest value was rejected, as a [RejectedError]; nil if it was not.
+// For a key that no map can have, it returns [mapstore.ErrInvalidKey].
 func (v *Value[T]) Err() error {
 	if err := validateKey(v.key); err != nil {
 		return err
@@ -87,40 +86,38 @@ func (v *Value[T]) Err() error {
 // is nil.
 //
 // The calls form a chain, as those of [mapstore.Store.OnChange] do: the first leads from
-// Bind's fallback to the current value, if the map has one, and each later one
-// starts where the one before ended. One call at a time; changes that come
-// meanwhile are merged, and a slow fn costs only itself. A change is a change of
-// the text: fn is not called for a text that is the same, or that is rejected. fn
-// may do all that a function given to Store.OnChange may.
+// Bind's fallback to the current value, if the map has one, and each later one starts
+// where the one before ended. There is one call at a time; changes that come during a
+// call are merged, so a slow fn delays only itself. A change is a change of the text: fn
+// is not called for a text that is the same or is rejected. fn may do all that a
+// function given to Store.OnChange may do.
 func (v *Value[T]) OnChange(fn func(old, new T)) *watch.Subscription {
 	return v.bound.onChange(fn)
 }
 
-// WaitUntil blocks until what Load returns meets cond, and returns it. It calls
-// cond in the caller's goroutine, with the current value, which before the first
-// sync is Bind's fallback, and then with newer ones; values may be skipped, the
-// newest never.
+// WaitUntil blocks until what Load returns meets cond, and returns it. It calls cond in
+// the caller's goroutine, first with the current value, which is Bind's fallback before
+// the first sync, and then with newer values. It may skip values, but never the newest.
 //
-// It returns [mapstore.ErrInvalidArgument] for a nil cond, [mapstore.ErrClosed] when the Value or
-// the store is closed, and otherwise ctx's error, with why the copy is stale or
-// the newest value was rejected if one of them is so.
+// It returns [mapstore.ErrInvalidArgument] for a nil cond, [mapstore.ErrClosed] when the
+// Value or the store is closed, and otherwise ctx's error, with the reason if the copy
+// is stale or the newest value is rejected.
 func (v *Value[T]) WaitUntil(ctx context.Context, cond func(T) bool) (T, error) {
 	return v.bound.waitUntil(ctx, cond)
 }
 
-// Set writes value. When it returns nil, the write is durable, and Load returns
-// that value or a newer one. There is one exception: if another writer's text
-// followed at once and is rejected, Load may still return what was good before
-// both, since the store may never have seen the version in between.
+// Set writes value. When it returns nil, the write is durable, and Load returns that
+// value or a newer one. There is one exception: if another writer's text follows at once
+// and is rejected, Load may still return what was good before both, since the store may
+// not have seen the version in between.
 //
-// Set decodes the encoded value before it sends anything, so that nobody writes
-// what cannot be read. Load then returns what was decoded, which shares nothing
-// with value. The codec runs in the caller's goroutine: one that blocks delays
-// Set, and only Set, even when ctx has ended. Possible errors, besides those of
-// [mapstore.Store.Set]:
+// Set decodes the encoded value before it sends anything, so that nobody writes what
+// cannot be read. Load then returns what was decoded, which shares nothing with value.
+// The codec runs in the caller's goroutine: if it blocks, it delays only Set, even when
+// ctx has ended. Possible errors, besides those of [mapstore.Store.Set]:
 //
-//   - [ErrRejected], as a [RejectedError]: value cannot be encoded, or what it
-//     is encoded to is rejected. Nothing was sent.
+//   - [ErrRejected], as a [RejectedError]: value cannot be encoded, or its encoding is
+//     rejected. Nothing was sent.
 //   - [mapstore.ErrInvalidArgument]: the codec has no Encode.
 //   - [mapstore.ErrClosed]: the Value is closed, or the store.
 func (v *Value[T]) Set(ctx context.Context, value T) error {
@@ -141,24 +138,23 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 	return err
 }
 
-// Update writes what fn makes of the current value, as a transaction: if
-// somebody else has written meanwhile, fn runs again, on what they have written.
-// When Update returns nil, the write is durable, and Load returns it or a newer
-// one.
+// Update writes what fn makes of the current value, as a transaction: if somebody else
+// has written meanwhile, fn runs again, on what they wrote. When Update returns nil, the
+// write is durable, and Load returns that value or a newer one.
 //
-// Each run has a T of its own, which it may change and return, if Decode makes a
-// new T each time. If the map does not have the key, that is Bind's fallback: a
-// copy made by the codec, or the fallback itself when the codec cannot copy it.
+// If Decode makes a new T each time, each run of fn gets a T of its own, which it may
+// change and return. If the map does not have the key, fn gets Bind's fallback: a copy
+// made by the codec, or the fallback itself if the codec cannot copy it.
 //
-// fn must keep to what [mapstore.Store.Update] asks of its function, and so must the
-// codec, which runs as part of the transaction: one that blocks delays all writers
-// of the store, and Update even when ctx has ended.
+// fn must do what [mapstore.Store.Update] asks of its function. So must the codec, which
+// runs as part of the transaction: if it blocks, it delays all writers of the store, and
+// Update itself even when ctx has ended.
 //
-// If the current value is rejected, fn does not run, and Update returns a
-// [RejectedError] and changes nothing: fn could only overwrite what it has not
-// seen. Set does so. If fn returns an error, nothing is applied and Update
-// returns that error; if it panics, so does Update. The other errors are those
-// of Set and of Store.Update.
+// If the current value is rejected, fn does not run: it could only overwrite what it has
+// not seen. Update then returns a [RejectedError] and changes nothing; Set overwrites
+// such a value. If fn returns an error, nothing is applied and Update returns that
+// error; if fn panics, so does Update. The other errors are those of Set and of
+// Store.Update.
 func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 	if fn == nil {
 		return fmt.Errorf("%w: the function is nil", mapstore.ErrInvalidArgument)
@@ -188,25 +184,24 @@ func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 	return err
 }
 
-// Close ends the Value: once it has returned, no callback of it runs. Called
-// from inside one, it does not wait for the others, which end with the call that
-// they are in. Load and Err stay as they are; Set and Update return
-// [mapstore.ErrClosed]. Close may be called more than once. It waits for a codec
-// that blocks.
+// Close ends the Value: once it has returned, none of its callbacks runs. Called from
+// inside a callback, it does not wait for the others; each ends with its current call.
+// Close waits for a codec that blocks. After Close, Load and Err keep what they return,
+// and Set and Update return [mapstore.ErrClosed]. Close may be called more than once.
 func (v *Value[T]) Close() { v.bound.close() }
 
 // examine brings the Value up to a version of the map.
 func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
-	// Loaded before isOld looks: what makes this version old replaces them,
-	// and then its text would be decoded again.
+	// Load these before isOld: whatever makes this version old also replaces them, and
+	// then the text would be decoded again.
 	current, checked := v.bound.states.Load(), v.checked.Load()
 	if v.bound.isOld(sequence) {
 		return
 	}
 	next := finding[T]{state: state[T]{value: v.fallback}, good: true}
 	if next.text, next.present = now.Get(v.key); next.present {
-		next.fail(v.key, next.text, errEnded)              // for a codec that does not return:
-		defer func() { v.bound.publish(sequence, next) }() // this is run all the same
+		next.fail(v.key, next.text, errEnded)              // unless the codec returns:
+		defer func() { v.bound.publish(sequence, next) }() // this runs in any case
 		if value, err := v.decode(next.text, current, checked); err != nil {
 			next.fail(v.key, next.text, err)
 		} else {
@@ -217,8 +212,8 @@ func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
 	v.bound.publish(sequence, next)
 }
 
-// decode returns what text means, without decoding it again if it is the one
-// that was current, rejected or written last.
+// decode returns the value of text. It does not decode it again if it is the text that
+// was current, rejected or written last.
 func (v *Value[T]) decode(text string, now, checked *state[T]) (T, error) {
 	switch {
 	case now.present && now.text == text:
@@ -231,7 +226,7 @@ func (v *Value[T]) decode(text string, now, checked *state[T]) (T, error) {
 	return v.codec.decode(text)
 }
 
-// encode returns the text of value, which is known to be readable.
+// encode returns the text of value, after checking that it can be decoded.
 func (v *Value[T]) encode(value T) (string, error) {
 	text, decoded, err := v.codec.encode(value)
 	if err != nil {
@@ -241,7 +236,7 @@ func (v *Value[T]) encode(value T) (string, error) {
 	return text, nil
 }
 
-// fresh returns a T that nobody else has.
+// fresh returns a new T for text, or for the fallback if there is no text.
 func (v *Value[T]) fresh(text string, present bool) (T, error) {
 	if !present {
 		if _, copied, err := v.codec.encode(v.fallback); err == nil {
@@ -256,8 +251,8 @@ func (v *Value[T]) fresh(text string, present bool) (T, error) {
 	return value, nil
 }
 
-// catchUp makes Load at least as new as what was written: first with the version
-// that has it, in case that newer ones are rejected.
+// catchUp makes Load at least as new as what was written. It first examines the version
+// that was written, in case newer ones are rejected.
 func (v *Value[T]) catchUp(written *mapstore.Snapshot) {
 	v.examine(written.Sequence(), written)
 	now := v.bound.store.Snapshot()

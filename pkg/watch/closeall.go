@@ -17,8 +17,8 @@ type Closer interface {
 // a callback, of whichever Var, it waits for none: two callbacks that each wait for the
 // other would do so for ever.
 func CloseAll(vars ...Closer) {
-	// All stop before any is waited for, so that a blocked callback delays
-	// none of the others.
+	// Stop all before waiting for any, so that a blocked callback does not keep the
+	// others from being stopped.
 	var running []<-chan struct{}
 	for _, v := range vars {
 		running = append(running, v.end()...)

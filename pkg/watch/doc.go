@@ -3,18 +3,17 @@
 //
 // # Reading
 //
-// [Var.Load] is one atomic load. It never blocks, whatever writers and
-// followers do.
+// [Var.Load] is one atomic load. It never blocks, whatever writers and followers do.
 //
 // # Following
 //
-// A follower goes through the versions of a [Var] as a chain: its first step
-// leads from the value given to [NewVar] to the newest one, and each later step
+// A follower goes through the versions of a [Var] in a chain of steps. Its first step
+// leads from the value given to [NewVar] to the newest version, and each later step
 // starts where the one before ended. Versions that arrive between two steps are
-// conflated: the follower goes from the last version it saw straight to the
-// newest. So at most one version waits for a follower, at whatever rate the Var
-// changes; a slow follower costs only itself; and when the changes stop, the
-// last step ends at the current value.
+// conflated: the follower goes from the last version it saw straight to the newest. So
+// at most one version waits for a follower, however fast the Var changes; a slow
+// follower delays only itself; and when the changes stop, the last step ends at the
+// current value.
 //
 // There are three ways to follow:
 //
@@ -25,6 +24,6 @@
 //
 // # Not promised
 //
-// That a follower sees every version (use a queue for that), and any order
-// between two followers.
+// A follower may not see every version: use a queue for that. There is no order between
+// two followers.
 package watch

@@ -15,27 +15,27 @@ import (
 // A Subscription is one function that follows a [Var]. While there is nothing
 // to deliver it holds no goroutine.
 type Subscription struct {
-	deliver func() // one step of the chain, or nothing when the newest version was seen
+	deliver func() // makes one step of the chain; does nothing if the newest version was seen
 	owner   owner
 	options options
 
 	mu      sync.Mutex // protects all below
 	stopped bool
-	running bool          // or waiting for a worker
+	running bool          // a worker runs the callback, or soon will
 	again   bool          // woken while running
-	runner  uint64        // the goroutine that runs the callback, 0 when none does
-	woken   wakeTime      // when what the current run delivers was stored, if running
-	next    wakeTime      // when the first value after that was stored, if again
-	ended   chan struct{} // closed when the current run ends; made by whoever waits for it
+	runner  uint64        // the id of the goroutine that runs the callback; 0 if none does
+	woken   wakeTime      // if running: when the oldest value of this run was stored
+	next    wakeTime      // if again: when the first value after that was stored
+	ended   chan struct{} // closed when the current run ends; nil if nobody waits for that
 }
 
 // An owner is the Var of a subscription, whatever its type.
 type owner interface {
 	remove(f follower)
-	schedule(s *Subscription) // has a worker run s, soon
+	schedule(s *Subscription) // makes a worker run s soon
 }
 
-// A wakeTime is when a follower was woken. It takes a third of a time.Time's space:
+// A wakeTime is when a follower was woken. It takes a third of the space of a time.Time:
 // there may be many thousand subscriptions.
 type wakeTime time.Duration
 
@@ -51,10 +51,10 @@ type options struct {
 	name    string
 }
 
-// OnPanic sets what is called, in the callback's goroutine, when a callback
-// panics. It gets the value of the panic and the stack. The subscription then goes
-// on with the next version. By default the stack and the type of the value are
-// logged through log/slog.
+// OnPanic sets a function that is called, in the callback's goroutine, when the callback
+// panics. It gets the panic's value and the stack. The subscription then goes on with
+// the next version. By default, the stack and the type of the value are logged through
+// log/slog.
 func OnPanic(fn func(recovered any, stack []byte)) Option {
 	return func(o *options) { o.onPanic = fn }
 }
@@ -64,21 +64,20 @@ func Named(name string) Option {
 	return func(o *options) { o.name = name }
 }
 
-// NamedAfter gives the subscription the name of a function: that of the package,
-// and in it that of the function, as stack traces have them.
+// NamedAfter gives the subscription the name of a function: its package and its name, as
+// stack traces show them.
 func NamedAfter(fn any) Option {
 	return Named(runtime.FuncForPC(reflect.ValueOf(fn).Pointer()).Name())
 }
 
-// Subscribe calls fn for each step of the chain of changes that the package
-// documentation describes, one call at a time and never in the caller's
-// goroutine, until the subscription is stopped or the Var closed. It panics
-// when fn is nil.
+// Subscribe calls fn for each step of the chain that the package documentation
+// describes, until the subscription is stopped or the Var closed. There is one call at a
+// time, never in the caller's goroutine. Subscribe panics when fn is nil.
 func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 	if fn == nil {
 		panic("watch: Subscribe with a nil function")
 	}
-	seen := v.initial // touched by deliver only, which runs one at a time
+	seen := v.initial // used by deliver only, of which one call runs at a time
 	s := &Subscription{
 		deliver: func() {
 			now := v.current.Load()
@@ -86,7 +85,7 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 				return
 			}
 			old := seen
-			seen = now // before the call: a panic must not bring the version again
+			seen = now // before the call: after a panic, the version must not come again
 			fn(old.value, now.value)
 		},
 		owner: v,
@@ -104,13 +103,12 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 	return s
 }
 
-// Name returns the name that [Named] has given the subscription.
+// Name returns the name that [Named] gave the subscription; "" if none.
 func (s *Subscription) Name() string { return s.options.name }
 
-// Lag returns the age of the oldest value that the callback has not finished with,
-// and zero when it has finished with all of them. So Lag grows while a callback
-// blocks. A value that was replaced by a newer one before the callback came to it
-// still counts, from the time when it was stored.
+// Lag returns how long ago the oldest value was stored that the callback has not
+// finished with; zero if it has finished with all. So Lag grows while a callback blocks.
+// A value counts even if a newer one replaced it before the callback saw it.
 func (s *Subscription) Lag() time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,9 +118,9 @@ func (s *Subscription) Lag() time.Duration {
 	return time.Duration(wakeTimeNow() - s.woken)
 }
 
-// Stop ends the subscription: once Stop has returned, fn is not running and will
-// not run. When fn itself calls Stop, it returns at once, and fn is not called
-// again. Stop may be called more than once.
+// Stop ends the subscription: once Stop has returned, fn is not running and will not
+// run. If fn itself calls Stop, Stop returns at once, and fn is not called again. Stop
+// may be called more than once.
 //
 // Two callbacks that stop each other at the same time deadlock.
 func (s *Subscription) Stop() {
@@ -134,8 +132,8 @@ func (s *Subscription) Stop() {
 	}
 }
 
-// end marks the subscription as stopped. When a run is under way it returns the
-// channel that is closed at the run's end, and whether the caller is that run.
+// end marks the subscription as stopped. If a run is under way, it returns a channel that
+// is closed when the run ends, and whether the caller is inside that run.
 func (s *Subscription) end() (ended <-chan struct{}, own bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -149,6 +147,8 @@ func (s *Subscription) end() (ended <-chan struct{}, own bool) {
 	return s.ended, s.runner == goroutineID()
 }
 
+// wake schedules a run for a value that was stored at now, or another run after the
+// current one.
 func (s *Subscription) wake(now wakeTime) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -162,8 +162,8 @@ func (s *Subscription) wake(now wakeTime) {
 	}
 }
 
-// run delivers one step, in the goroutine with the given id. It calls finish even
-// when the callback panics or ends its goroutine with runtime.Goexit.
+// run makes one step, in the goroutine with the given id. It calls finish even if the
+// callback panics or ends its goroutine with runtime.Goexit.
 func (s *Subscription) run(goroutine uint64) {
 	defer s.finish()
 	if !s.begin(goroutine) {
@@ -173,9 +173,8 @@ func (s *Subscription) run(goroutine uint64) {
 	s.deliver()
 }
 
-// begin notes which goroutine runs, so that Stop knows when it is called from
-// inside the callback. It returns false when the subscription was stopped
-// before the run got under way.
+// begin notes which goroutine runs the callback, so that Stop knows when it is called
+// from inside it. It returns false if the subscription was stopped before the run began.
 func (s *Subscription) begin(goroutine uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,6 +182,7 @@ func (s *Subscription) begin(goroutine uint64) bool {
 	return !s.stopped
 }
 
+// finish ends a run, and schedules another if there is something new.
 func (s *Subscription) finish() {
 	s.mu.Lock()
 	s.runner = 0
@@ -197,7 +197,7 @@ func (s *Subscription) finish() {
 	s.ended = nil
 	s.mu.Unlock()
 
-	if stopped { // only now, so that until now the Var's Close waits for it
+	if stopped { // not earlier: until now, the Var's Close must find it and wait for it
 		s.owner.remove(s)
 	}
 	if ended != nil {
@@ -205,6 +205,7 @@ func (s *Subscription) finish() {
 	}
 }
 
+// recover reports a panic of the callback.
 func (s *Subscription) recover() {
 	recovered := recover()
 	if recovered == nil {
@@ -215,6 +216,6 @@ func (s *Subscription) recover() {
 		s.options.onPanic(recovered, stack)
 		return
 	}
-	// The value may quote what was being handled, so only its type is logged.
+	// The panic's value may quote the data that was being handled, so log only its type.
 	slog.Error("watch: a callback panicked", "type", fmt.Sprintf("%T", recovered), "stack", panics.Trace(stack))
 }

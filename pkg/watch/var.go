@@ -11,9 +11,9 @@ import (
 // ErrClosed is returned by [Var.Wait] when the Var has been closed.
 var ErrClosed = errors.New("watch: closed")
 
-// A Var holds the newest version of a value, and has followers that are told when
-// it changes. Readers share the values, so a value must not change once stored.
-// [NewVar] makes a Var; its methods may be called from any goroutine.
+// A Var holds the newest version of a value, and tells its followers when it changes.
+// Readers share the values, so a value must not be modified once it is stored. [NewVar]
+// makes a Var; its methods may be called from any goroutine.
 type Var[T any] struct {
 	current atomic.Pointer[version[T]]
 	initial *version[T]
@@ -24,12 +24,12 @@ type Var[T any] struct {
 	closed    bool
 }
 
-// A version gives each stored value an identity, so that followers of a T that
-// cannot be compared still know whether they have seen it.
+// A version gives each stored value an identity, so that followers know whether they have
+// seen it even if T is not comparable.
 type version[T any] struct{ value T }
 
-// A follower is told that there may be something new. It must return at once:
-// wake runs under the Var's lock.
+// A follower is woken when there may be something new. Its wake must return at once,
+// because it runs under the Var's lock.
 type follower interface{ wake(now wakeTime) }
 
 // NewVar returns a Var that holds initial, from which every follower starts.
@@ -39,7 +39,7 @@ func NewVar[T any](initial T) *Var[T] {
 	return v
 }
 
-// Load returns the newest value, also after Close.
+// Load returns the newest value. It works after Close, too.
 func (v *Var[T]) Load() T {
 	return v.current.Load().value
 }
@@ -60,8 +60,8 @@ func (v *Var[T]) Store(value T) {
 	}
 }
 
-// Subscriptions returns the subscriptions, in no order. A subscription that has
-// been stopped is among them until its callback has ended.
+// Subscriptions returns the subscriptions, in no particular order. It includes a stopped
+// subscription until its callback has ended.
 func (v *Var[T]) Subscriptions() []*Subscription {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -74,10 +74,10 @@ func (v *Var[T]) Subscriptions() []*Subscription {
 	return all
 }
 
-// Close closes the Var: its value no longer changes, its iterators and waiters end,
-// and no callback runs once Close has returned. When a callback calls Close, of this
-// Var or of another, it waits for no callback: those that are running end with the
-// step they are in. Close may be called more than once.
+// Close closes the Var: its value no longer changes, its iterators and waiters end, and
+// once Close has returned, no callback runs. If a callback calls Close, of this Var or of
+// another, Close waits for no callback: each callback that is running ends with its
+// current step. Close may be called more than once.
 func (v *Var[T]) Close() { CloseAll(v) }
 
 // end closes v and stops its subscriptions, without waiting for any.
@@ -102,9 +102,9 @@ func (v *Var[T]) end() (running []<-chan struct{}) {
 	return running
 }
 
-// Changes returns an iterator over the chain of changes, as pairs of an old and a
-// new value. It runs in the caller's goroutine and waits between two pairs. It ends
-// when ctx is done or the Var is closed.
+// Changes returns an iterator over the chain's steps, as pairs of an old and a new value.
+// It runs in the caller's goroutine and blocks until there is a next pair. It ends when
+// ctx is done or the Var is closed.
 func (v *Var[T]) Changes(ctx context.Context) iter.Seq2[T, T] {
 	return func(yield func(T, T) bool) {
 		seen := v.initial
@@ -119,10 +119,10 @@ func (v *Var[T]) Changes(ctx context.Context) iter.Seq2[T, T] {
 	}
 }
 
-// Wait waits until the value meets cond, and returns it. It calls cond in the
-// caller's goroutine, with the current value and then with newer ones. When ctx
-// ends first, it returns ctx's error, and when the Var is closed, [ErrClosed]; the
-// value is then the newest one, which does not meet cond.
+// Wait blocks until the value meets cond, and returns it. It calls cond in the caller's
+// goroutine, with the current value and then with newer ones. If ctx ends first, Wait
+// returns ctx's error; if the Var is closed first, [ErrClosed]. With an error it returns
+// the newest value that it has seen; cond has returned false for it or was not called.
 func (v *Var[T]) Wait(ctx context.Context, cond func(T) bool) (T, error) {
 	var last *version[T]
 	met := false
@@ -153,7 +153,7 @@ func (v *Var[T]) follow(ctx context.Context, step func(*version[T]) bool) error 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		closed := v.isClosed() // before the value is read, so that the last one is not missed
+		closed := v.isClosed() // before the value is loaded, so that the last one is not missed
 		if !step(v.current.Load()) {
 			return nil
 		}
@@ -168,7 +168,8 @@ func (v *Var[T]) follow(ctx context.Context, step func(*version[T]) bool) error 
 	}
 }
 
-// A waker is a follower that waits in a goroutine of its own.
+// A waker is the follower of a caller who waits in its own goroutine. It holds one token
+// when there may be something new.
 type waker chan struct{}
 
 func (w waker) wake(wakeTime) {

@@ -7,17 +7,17 @@ import (
 	"sync"
 )
 
-// A workerPool is the goroutines that run the callbacks of a [Var]. It has as many
-// as there are callbacks that block, and a few more while there is work; none when
-// there is none. One goroutine for each delivery would be simpler, but ten thousand
-// at once cost several times as much as the deliveries.
+// A workerPool is the goroutines that run the callbacks of a [Var]. It has one for each
+// callback that blocks, and a few more while there is work; without work it has none.
+// One goroutine for each step would be simpler, but ten thousand at once cost several
+// times as much as the steps themselves.
 type workerPool struct {
 	mu       sync.Mutex // protects all below
 	queue    []*Subscription
 	starting bool // a worker has been started and has taken nothing yet
 }
 
-// schedule has a worker run s, soon.
+// schedule makes a worker run s soon.
 func (p *workerPool) schedule(s *Subscription) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -25,9 +25,8 @@ func (p *workerPool) schedule(s *Subscription) {
 	p.startLocked()
 }
 
-// startLocked makes sure that a worker is starting. So a worker that takes a
-// subscription may block in its callback, or never return: the queue does not wait
-// for it.
+// startLocked makes sure that another worker is starting. A worker may block in a
+// callback, or never return from it: the queue must not wait for that worker.
 func (p *workerPool) startLocked() {
 	if !p.starting {
 		p.starting = true
@@ -35,6 +34,7 @@ func (p *workerPool) startLocked() {
 	}
 }
 
+// work runs subscriptions until the queue is empty.
 func (p *workerPool) work() {
 	id := goroutineID()
 	workers.Store(id, struct{}{})
@@ -65,9 +65,9 @@ func isInsideACallback() bool {
 	return ok
 }
 
-// goroutineID reads the number of the calling goroutine off its stack trace, as
-// net/http does. Nothing else tells a callback from another caller of Stop, and
-// only one of the two may wait for the callback's end.
+// goroutineID reads the number of the calling goroutine from its stack trace, as net/http
+// does. It is the only way to tell a Stop inside the callback, which must not wait for
+// the callback's end, from any other Stop, which must.
 func goroutineID() uint64 {
 	var buf [32]byte
 	trace := bytes.TrimPrefix(buf[:runtime.Stack(buf[:], false)], []byte("goroutine "))

@@ -14,28 +14,28 @@ type Batch[T, R any] struct {
 	// Protected by the group's mutex.
 	members  []*call[T, R]
 	cancel   context.CancelFunc // ends the attempt
-	inFlight bool               // a request that carries it may be in flight
-	void     bool               // somebody has left and was told that nothing was done: it must not go
+	inFlight bool               // a request that carries the batch may be in flight
+	void     bool               // a member left and was told that nothing was done: the request must not be sent
 }
 
-// A Draft is what members' functions make, one after the other.
+// A Draft collects what the members' functions make, one after the other.
 type Draft[T any] interface {
 	// Begin returns what the next function runs on.
 	Begin() T
-	// Add makes what a function has done to it part of the draft. When it returns an
-	// error, the draft is as it was.
+	// Add makes what a function did to its input part of the draft. If Add returns an
+	// error, the draft is unchanged.
 	Add(T) error
-	// Changed reports whether functions that were added have changed anything.
+	// Changed reports whether anything that was added has changed the draft.
 	Changed() bool
 }
 
-// Collect lets the functions run of those whose turn it is, and returns the batch
-// of those that are now part of the draft. When ctx ends, those who are collected end
+// Collect runs the functions of the calls whose turn it is, and returns the batch of
+// those that are now part of the draft. If ctx ends meanwhile, the remaining calls end
 // with its cause: Collect does not wait for a function that may never return.
 //
-// The ctx that it returns is for the attempt. It ends when that makes no sense any
-// more, but not with ctx: it is the driver's to say what becomes of a request that is
-// in flight then.
+// The ctx that Collect returns is for the attempt. It ends when the attempt has become
+// pointless, but not with the ctx that was given: the driver decides what happens to a
+// request that is in flight then.
 func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R], context.Context) {
 	attempt, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	b := &Batch[T, R]{group: g, cancel: cancel}
@@ -50,7 +50,7 @@ func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R]
 		case err = <-c.ran:
 		case <-ctx.Done():
 		}
-		if ctx.Err() != nil { // the function may go on reading the draft, so nothing is added any more
+		if ctx.Err() != nil { // add nothing more: the function may still be reading the draft
 			c.end(Outcome[R]{Err: context.Cause(ctx)})
 			continue
 		}
@@ -72,8 +72,8 @@ func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R]
 	return b, attempt
 }
 
-// offer lets c run, unless its caller has left. Both happen under the lock, so
-// that a caller who leaves later finds it waiting.
+// offer gives c its input, unless the caller has left. It holds the lock for both, so
+// that a caller who leaves later finds the input in the inbox.
 func (g *Group[T, R]) offer(c *call[T, R], input T) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -90,16 +90,16 @@ func (b *Batch[T, R]) join(c *call[T, R]) {
 	c.batch = b
 	b.members = append(b.members, c)
 	if c.gone {
-		b.lostLocked()
+		b.memberLeftLocked()
 	}
 }
 
-// take removes those from the queue who are next: all of them, but for those
-// who are held back and those who must be alone.
+// take removes the calls that are next from the queue: all of them, except those that
+// are held back and those that must be alone.
 func (g *Group[T, R]) take() []*call[T, R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	least := 0 // more than nothing if there is nobody to let go first
+	least := 0 // above zero if all are held back: then there is nobody to let go first
 	if len(g.queue) > 0 {
 		least = slices.MinFunc(g.queue, func(a, b *call[T, R]) int { return cmp.Compare(a.hold, b.hold) }).hold
 	}
@@ -125,16 +125,16 @@ func (g *Group[T, R]) take() []*call[T, R] {
 	return taken
 }
 
-// Len returns how many calls the batch carries, those who have left included.
+// Len returns how many calls the batch carries, including those whose callers left.
 func (b *Batch[T, R]) Len() int {
 	b.group.mu.Lock()
 	defer b.group.mu.Unlock()
 	return len(b.members)
 }
 
-// SetInFlight notes that a request which carries the batch is about to be in flight. It
-// reports false, and the request must not go, if somebody has left who was told
-// that nothing was done.
+// SetInFlight notes that a request which carries the batch is about to be in flight. If
+// it returns false, the request must not be sent: a member left and was told that
+// nothing was done.
 func (b *Batch[T, R]) SetInFlight() bool {
 	b.group.mu.Lock()
 	defer b.group.mu.Unlock()
@@ -142,7 +142,7 @@ func (b *Batch[T, R]) SetInFlight() bool {
 	return b.inFlight
 }
 
-// InFlight reports whether a request may be in flight that carries the batch.
+// InFlight reports whether a request that carries the batch may be in flight.
 func (b *Batch[T, R]) InFlight() bool {
 	b.group.mu.Lock()
 	defer b.group.mu.Unlock()
@@ -152,24 +152,25 @@ func (b *Batch[T, R]) InFlight() bool {
 // Cancel ends the attempt.
 func (b *Batch[T, R]) Cancel() { b.cancel() }
 
-// ClearInFlight notes that no request is in flight that carries the batch, and that none
-// has been applied.
+// ClearInFlight notes that no request that carries the batch is in flight, and that none
+// was applied.
 func (b *Batch[T, R]) ClearInFlight() {
 	b.group.mu.Lock()
 	defer b.group.mu.Unlock()
 	b.inFlight = false
 }
 
-// lostLocked notes that a member has left. The attempt ends if nobody waits for it
-// any more, and if the one who left must not be part of it.
-func (b *Batch[T, R]) lostLocked() {
+// memberLeftLocked notes that a member has left. The attempt ends if nobody waits for
+// it any more, or if nothing was in flight, so that the member was told that nothing
+// was done.
+func (b *Batch[T, R]) memberLeftLocked() {
 	b.void = b.void || !b.inFlight
 	if b.void || !slices.ContainsFunc(b.members, func(c *call[T, R]) bool { return !c.gone }) {
 		b.cancel()
 	}
 }
 
-// Note says what the attempt has met, for those who leave.
+// Note records the attempt's latest error, to be told to callers who leave.
 func (b *Batch[T, R]) Note(err error) {
 	b.group.mu.Lock()
 	defer b.group.mu.Unlock()
@@ -178,8 +179,8 @@ func (b *Batch[T, R]) Note(err error) {
 	}
 }
 
-// Finish ends all members' calls. Before that it yields: callbacks that the new
-// version has woken are next to run then, and not behind all that the members do.
+// Finish ends all members' calls. It yields first, so that callbacks which the new
+// version has woken run before the members go on.
 func (b *Batch[T, R]) Finish(result R, err error) {
 	runtime.Gosched()
 	b.cancel()
@@ -188,13 +189,13 @@ func (b *Batch[T, R]) Finish(result R, err error) {
 	}
 }
 
-// A Mark says under which terms a batch is tried again.
+// A Mark says how the calls of a batch are tried again.
 type Mark int
 
 const (
 	Together Mark = iota // as before
-	Alone                // each call by itself: one of them may be why the request has failed
-	HeldBack             // each by itself, and others go first
+	Alone                // each call by itself: one of them may be why the request failed
+	HeldBack             // each call by itself, after others
 )
 
 // Retry puts the members back into the queue.
@@ -212,7 +213,7 @@ func (b *Batch[T, R]) Retry(mark Mark) {
 	b.group.putBack(b.members)
 }
 
-// putBack puts calls that somebody waits for back to their places in the queue.
+// putBack returns calls to their places in the queue, except those whose callers left.
 func (g *Group[T, R]) putBack(calls []*call[T, R]) {
 	g.mu.Lock()
 	defer g.mu.Unlock()

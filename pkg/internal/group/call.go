@@ -2,8 +2,8 @@ package group
 
 import "errors"
 
-// A call is one call of Do on its way. The driver decides when its function runs
-// and on what, but it runs in its caller's goroutine.
+// A call is one call of Do. The driver decides when its function runs and on what; the
+// function runs in the caller's goroutine.
 type call[T, R any] struct {
 	fn     func(T) error
 	ticket uint64             // its place in the queue
@@ -11,27 +11,27 @@ type call[T, R any] struct {
 	ran    chan error         // to the driver: what fn returned
 
 	// Protected by the group's mutex.
-	batch    *Batch[T, R] // the one that it is a member of; nil while it queues
-	gone     bool         // the caller waits no more
-	alone    bool         // it must share no request any more
+	batch    *Batch[T, R] // the batch that it is a member of; nil while it queues
+	gone     bool         // the caller has left
+	alone    bool         // it must not share a request any more
 	setbacks int          // how often it was held back
 	hold     int          // how many batches of others go first
-	last     error        // what its last attempt met
+	last     error        // the error that its last attempt met
 }
 
-// A message is what to run the function on, or the end.
+// A message tells a call to run its function, or that it has ended.
 type message[T, R any] struct {
-	input T // run fn on this
-	end   *Outcome[R]
+	input T           // to run fn on, if end is nil
+	end   *Outcome[R] // how the call has ended
 }
 
 // errGone is what the driver gets in place of fn's result when fn did not return:
-// the caller has left, panicked, or ended its goroutine.
+// the caller left, panicked, or ended its goroutine.
 var errGone = errors.New("group: the caller is gone")
 
 func newCall[T, R any](fn func(T) error) *call[T, R] {
-	// Each channel has room for all that can be under way, so that neither side
-	// can hold up the other: when the group closes, the end may follow an input.
+	// Each channel has room for all messages that can be under way, so that neither
+	// side blocks the other: when the group closes, an end may follow an input.
 	return &call[T, R]{fn: fn, inbox: make(chan message[T, R], 2), ran: make(chan error, 1)}
 }
 
@@ -43,7 +43,7 @@ func (c *call[T, R]) run(input T) {
 
 func (c *call[T, R]) end(o Outcome[R]) { c.inbox <- message[T, R]{end: &o} }
 
-// maxHold is how many batches of others go before a call that was held back often.
+// maxHold is the most batches of others that go before a call that is held back.
 const maxHold = 31
 
 // holdBack lets others go first, more of them each time.

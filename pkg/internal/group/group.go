@@ -6,21 +6,21 @@ import (
 	"sync"
 )
 
-// A Group is callers who wait, and how they are combined. Functions get a T to
-// run on, and callers get an R. Make one with [New]; Do may be called from any
-// goroutine, all else is for the one driver.
+// A Group combines callers into batches. A caller's function runs on a T, and the
+// caller gets an R. Make a Group with [New]. Do may be called from any goroutine; all
+// other methods are for the driver.
 type Group[T, R any] struct {
 	wake      chan struct{} // holds one token when there may be something in the queue
 	gathering gathering     // used by the driver only
 
-	mu      sync.Mutex    // protects all below, and the marks of calls and batches
-	queue   []*call[T, R] // by their tickets
-	tickets uint64
-	quorum  int   // how many must queue before newcomers wake the driver; 0 and 1 are the same
-	closed  error // what new calls end with; nil while they are taken
+	mu        sync.Mutex    // protects all below, and fields of calls and batches
+	queue     []*call[T, R] // in the order of their tickets
+	tickets   uint64        // how many were handed out
+	threshold int           // how many calls must queue to wake the driver; 0 and 1 mean any
+	closed    error         // the error of new calls; nil while they are accepted
 }
 
-// New returns a group that nobody waits in.
+// New returns an empty group.
 func New[T, R any]() *Group[T, R] {
 	return &Group[T, R]{wake: make(chan struct{}, 1)}
 }
@@ -30,20 +30,19 @@ type Outcome[R any] struct {
 	Result R
 	Err    error
 
-	// Own says that Err is what the caller's function has returned.
+	// Own says that Err is what the caller's function returned.
 	Own bool
 	// Left says that ctx ended first: Err is ctx's error.
 	Left bool
-	// InFlight says of a caller who left that a request which carries it may be in
-	// flight, so that it may yet be applied, or have been.
+	// InFlight says, if Left, that a request which carries the call may be in flight:
+	// the call may have been applied, or may be later.
 	InFlight bool
-	// Last is, for a caller who left, what its last attempt met; nil if it met
-	// nothing.
+	// Last is, if Left, the error that the call's last attempt met; nil if none.
 	Last error
 }
 
-// Do takes fn through to its outcome, and runs it in the calling goroutine, as
-// often as it takes. It returns when the driver has an outcome, or ctx ends.
+// Do runs fn in the calling goroutine, as often as it takes, until the driver has an
+// outcome or ctx ends.
 func (g *Group[T, R]) Do(ctx context.Context, fn func(T) error) Outcome[R] {
 	c := newCall[T, R](fn)
 	if err := g.enqueue(c); err != nil {
@@ -71,12 +70,13 @@ func (g *Group[T, R]) enqueue(c *call[T, R]) error {
 	g.tickets++
 	c.ticket = g.tickets
 	g.queue = append(g.queue, c)
-	if len(g.queue) >= g.quorum {
+	if len(g.queue) >= g.threshold {
 		g.signal()
 	}
 	return nil
 }
 
+// signal wakes the driver.
 func (g *Group[T, R]) signal() {
 	select {
 	case g.wake <- struct{}{}:
@@ -84,12 +84,12 @@ func (g *Group[T, R]) signal() {
 	}
 }
 
-// leave takes out a call whose caller gives up.
+// leave withdraws a call whose caller gives up.
 func (g *Group[T, R]) leave(c *call[T, R], reason error) Outcome[R] {
 	inFlight, last := g.remove(c)
-	for len(c.inbox) > 0 { // it came at the same moment
+	for len(c.inbox) > 0 { // a message came at the same moment
 		m := <-c.inbox
-		if m.end != nil { // and says more
+		if m.end != nil { // it says more than reason
 			return *m.end
 		}
 		c.ran <- errGone
@@ -97,20 +97,21 @@ func (g *Group[T, R]) leave(c *call[T, R], reason error) Outcome[R] {
 	return Outcome[R]{Err: reason, Left: true, InFlight: inFlight, Last: last}
 }
 
+// remove marks c as gone, and takes it out of the queue or tells its batch.
 func (g *Group[T, R]) remove(c *call[T, R]) (inFlight bool, last error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	c.gone = true
 	if b := c.batch; b != nil {
 		inFlight = b.inFlight
-		b.lostLocked()
+		b.memberLeftLocked()
 	} else {
 		g.queue = slices.DeleteFunc(g.queue, func(other *call[T, R]) bool { return other == c })
 	}
 	return inFlight, c.last
 }
 
-// Queued returns how many wait to be collected.
+// Queued returns how many calls wait to be collected.
 func (g *Group[T, R]) Queued() int {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -438,6 +438,27 @@ func TestWhoseTurnItIs(t *testing.T) {
 	}
 }
 
+// Who waits is not woken for nothing, however callers come and go.
+func TestACallerWhoLeavesWhileTheDriverWakesHoldsUpNothing(t *testing.T) {
+	g := New[*tally, int]()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	var callers sync.WaitGroup
+	for range 4 {
+		callers.Go(func() {
+			for ctx.Err() == nil {
+				soon, stop := context.WithTimeout(ctx, time.Microsecond)
+				g.Do(soon, adds(1))
+				stop()
+			}
+		})
+	}
+	for g.Wait(ctx, 0, nil) { // nobody is ever held back
+		g.Refuse(errRefused)
+	}
+	callers.Wait()
+}
+
 func TestRefuseEndsThoseWhoQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := New[*tally, int]()

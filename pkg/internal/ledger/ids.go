@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// Annotation is the name of the ledger. It holds the ids of the last commits,
-	// newest first, with a space between two.
+	// Annotation is the name of the annotation that is the ledger. It holds the ids of
+	// the last commits, newest first, separated by spaces.
 	Annotation = "mapstore/commits"
 
 	// Length is how many ids a ledger keeps.
@@ -18,13 +18,13 @@ const (
 	authorLength = 4  // how much of an id names its author
 )
 
-// An Author is who makes commits: one store. Its name begins each of its ids.
+// An Author is one store that makes commits. Each of its ids begins with its name.
 type Author string
 
-// NewAuthor returns an author that nobody else is.
+// NewAuthor returns an author with a random name.
 func NewAuthor() Author { return Author(rand.Text()[:authorLength]) }
 
-// NewID returns an id for a commit of the author's.
+// NewID returns an id for one of the author's commits.
 func (a Author) NewID() string { return string(a) + rand.Text()[:idLength-authorLength] }
 
 func authorOf(id string) Author { return Author(id[:min(len(id), authorLength)]) }
@@ -32,17 +32,17 @@ func authorOf(id string) Author { return Author(id[:min(len(id), authorLength)])
 // IDs are the ids of the last commits, newest first.
 type IDs []string
 
-// Parse reads the annotation. Whatever others have written into it is just ids that
-// nobody looks for.
+// Parse reads the annotation. Anything that others have written into it counts as ids
+// that nobody looks for.
 func Parse(annotation string) IDs {
 	ids := strings.Fields(annotation)
 	return ids[:min(len(ids), Length)]
 }
 
-// With returns the annotation for a commit that comes after those of ids.
+// With returns the annotation of a commit that follows those in ids.
 func (ids IDs) With(id string) string {
 	if i := slices.IndexFunc(ids, func(old string) bool { return len(old) > idLength }); i >= 0 {
-		ids = ids[:i] // not ours: do not let it grow the object
+		ids = ids[:i] // no store wrote this: do not let it enlarge the object
 	}
 	return strings.Join(append([]string{id}, ids[:min(len(ids), Length-1)]...), " ")
 }

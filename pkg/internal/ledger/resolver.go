@@ -5,24 +5,23 @@ import (
 	"fmt"
 )
 
-// A Resolver takes one commit from its first request to its outcome. It may send a
-// request again because the base's resource version in it lets at most one of them be
-// applied.
+// A Resolver takes one commit from its first request to its outcome. It may send the
+// request again: all copies carry the base's resource version, so at most one of them
+// can be applied.
 //
-// The store calls [Resolver.Saw] with each version that comes by, from the time on at
-// which it has read the base. When it knows what it wants to commit it calls
-// [Resolver.Begin], and then [Resolver.Step] with what the last [Action] has come to,
-// until the action is [Report].
+// The store calls [Resolver.Saw] with each version that arrives, from the moment when
+// it reads the base. When it knows what to commit, it calls [Resolver.Begin], and then
+// [Resolver.Step] with the result of the last [Action], until the action is [Report].
 type Resolver struct {
 	commit commit
 	state  state
 	newest Version // that was seen or read
 
 	answer  Event // the last one
-	lost    error // what a request met of which it is not known what became; nil if there is none
-	sent    int   // requests
-	fenced  bool  // what is sent now is the fence
-	patient bool  // the watch has had its time
+	lost    error // why an earlier request may have been applied; nil if none may
+	sent    int   // how many requests were sent
+	fenced  bool  // the request is now the fence
+	watched bool  // the watch has had its time
 	outcome Outcome
 }
 
@@ -31,10 +30,10 @@ type state int
 const (
 	starting state = iota
 	sending        // a request is under way
-	overdue        // and a newer version has come by, which may have made it void
-	looking        // there is an answer, or it is lost, and no newer version yet
-	watching       // a newer version does not tell, and the watch may
-	reported
+	overdue        // a request is under way, and a newer version may have made it void
+	looking        // the request was answered or its answer is lost; a newer version will tell
+	watching       // a newer version does not tell; the watch may
+	reported       // there is an outcome
 )
 
 // NewResolver returns the resolver of a commit on base. The id is the commit's own.
@@ -42,11 +41,11 @@ func NewResolver(base Version, id string, evidence Evidence) *Resolver {
 	return &Resolver{commit: commit{id: id, base: base, evidence: evidence}, newest: base}
 }
 
-// An Event is what an [Action] has come to.
+// An Event is the result of an [Action].
 type Event struct {
 	Kind    EventKind
-	Version Version // of Applied and Read
-	Err     error   // of all that carry one: what the server or network said
+	Version Version // for Applied and Read
+	Err     error   // what the server or the network said, if anything
 }
 
 // An EventKind is the kind of an [Event].
@@ -54,43 +53,43 @@ type EventKind int
 
 const (
 	Applied    EventKind = iota // the request was applied, as Version
-	Conflict                    // no: its base is not the newest version
-	Declined                    // no: the server is too busy; the next one may be applied
-	Rejected                    // no, and the server would say so again
-	Unsent                      // it was never sent; the next one may be
-	Withheld                    // it must not be sent, as somebody has left it
-	Lost                        // it may have been applied
-	Read                        // a read has returned Version, which was current after it was asked for
+	Conflict                    // not applied: its base is not the newest version
+	Declined                    // not applied: the server is too busy; the next request may be applied
+	Rejected                    // not applied: the server said no and would say so again
+	Unsent                      // not applied: it was never sent; the next request may be
+	Withheld                    // not applied: it must not be sent, because a caller has left
+	Lost                        // the request may have been applied
+	Read                        // a read has returned Version, which was current after the read began
 	ReadFailed                  // a read has failed
 	ReadDenied                  // reads have been denied for so long that there is no point in going on
-	Elapsed                     // the time of Wait is over
-	Ended                       // the store closes, or nobody waits any more
+	Elapsed                     // the time of a wait is over
+	Ended                       // the store is closing, or nobody waits any more
 )
 
-// IsAnswer reports whether the event is what a request that was sent has come to.
+// IsAnswer reports whether the event is the result of a request, sent or not.
 func (k EventKind) IsAnswer() bool { return k <= Lost }
 
-// An Action is what is to be done next.
+// An Action is what the store must do next.
 type Action int
 
 const (
 	Continue  Action = iota // go on with what is under way
 	Send                    // send the request
-	SendFence               // send, in its place from now on, a request on the same base that changes only the ledger
+	SendFence               // send a fence, which replaces the request: it has the same base and changes only the ledger
 	ReadNow                 // read the newest version
 	Report                  // there is an outcome: see Resolver.Outcome
 
-	// What to wait for decides for how long; then the event is Elapsed.
-	WaitForAnswer  // a newer version has come: the answer should follow, if it is not lost
-	WaitForVersion // the watch is often faster than a read
-	WaitForWatch   // which shows what a read was faster than
+	// The store decides how long each wait lasts. When it is over, the event is Elapsed.
+	WaitForAnswer  // a newer version has come: the answer should follow, unless it is lost
+	WaitForVersion // wait for the watch, which is often faster than a read
+	WaitForWatch   // wait for the watch to show the versions that a read skipped
 )
 
 // An Outcome is how a commit has ended.
 type Outcome struct {
 	Kind     OutcomeKind
-	Err      error    // why it was not applied, or is not known to be
-	Evidence Evidence // what a commit shows of whether ids arrive; Unproven if nothing
+	Err      error    // why it was not applied, or why that is unknown
+	Evidence Evidence // whether the commit's id has arrived; Unproven if that is unknown
 }
 
 // An OutcomeKind is the kind of an [Outcome].
@@ -100,34 +99,33 @@ const (
 	Committed   OutcomeKind = iota // applied
 	Superseded                     // not applied; try again on the newest version
 	Unavailable                    // not applied; try again after a delay
-	Refused                        // not applied: the server says no, maybe to a part of it
-	Uncompleted                    // not applied: the server does not complete it, maybe because of a part of it
+	Refused                        // not applied: the server said no, maybe only to a part of it
+	Uncompleted                    // not applied: the server never completed it, maybe because of a part of it
 	Unknown                        // it may have been applied
 )
 
 var (
-	// errBackInTime is what an answer met that came after the server went back in
-	// time: it may be from before.
+	// errBackInTime is why an answer does not count if it came after the server went back
+	// in time: it may be from before.
 	errBackInTime = errors.New("the API server has gone back in time")
 
 	errSuperseded = errors.New("somebody else has written meanwhile")
 	errNoAnswer   = errors.New("no answer, though somebody else has written since")
 )
 
-// maxSendings is how often a request is sent of which the server does not say what
-// became of it, before a fence is.
-const maxSendings = 3
+// maxSends is how often a request is sent without a clear answer before a fence is sent.
+const maxSends = 3
 
-// Doubt returns what a request has met that may have been applied, other than one that
-// is under way; nil if there is none.
+// Doubt returns why an earlier request may have been applied; nil if none may. It leaves
+// out the request that is under way.
 func (r *Resolver) Doubt() error { return r.lost }
 
 // Outcome returns how the commit has ended, once an action was Report.
 func (r *Resolver) Outcome() Outcome { return r.outcome }
 
-// Begin returns the first action. A request that changes nothing has no id in it, and
-// serves to confirm that base is the newest version. What is known to be void is not
-// sent.
+// Begin returns the first action. A request that changes nothing carries no id: it only
+// confirms that base is the newest version. If base is already known not to be, nothing
+// is sent.
 func (r *Resolver) Begin(changes bool) Action {
 	if !changes {
 		r.commit.id = ""
@@ -138,7 +136,7 @@ func (r *Resolver) Begin(changes bool) Action {
 	return r.send()
 }
 
-// Saw takes a version that came by, and returns Continue where that changes nothing.
+// Saw takes a version that arrived. It returns Continue if that changes nothing.
 func (r *Resolver) Saw(v Version) Action {
 	r.commit.observe(v)
 	if v.Sequence != 0 {
@@ -155,7 +153,7 @@ func (r *Resolver) Saw(v Version) Action {
 	return Continue
 }
 
-// Step takes what the last action has come to, and returns the next one.
+// Step takes the result of the last action, and returns the next action.
 func (r *Resolver) Step(e Event) Action {
 	switch {
 	case e.Kind == Ended && r.lost != nil:
@@ -166,8 +164,8 @@ func (r *Resolver) Step(e Event) Action {
 		return Report
 	case r.state == looking:
 		return r.looked(e)
-	case r.state == watching: // its time is over
-		r.patient = true
+	case r.state == watching: // the wait for the watch is over
+		r.watched = true
 		return r.conclude()
 	default:
 		return r.answered(e)
@@ -180,7 +178,7 @@ func (r *Resolver) isOld() bool { return r.newest.Sequence != r.commit.base.Sequ
 func (r *Resolver) send() Action {
 	r.state = sending
 	r.sent++
-	if r.sent > maxSendings && !r.fenced {
+	if r.sent > maxSends && !r.fenced {
 		r.fenced = true
 		return SendFence
 	}
@@ -192,14 +190,14 @@ func (r *Resolver) report(kind OutcomeKind, err error) Action {
 	return Report
 }
 
-// answered takes an answer, or that it is overdue.
+// answered takes the answer to a request, or Elapsed if it is overdue.
 func (r *Resolver) answered(e Event) Action {
 	switch {
 	case e.Kind == Elapsed:
 		e = Event{Kind: Lost, Err: errNoAnswer}
 	case e.Kind == Applied && e.Version.Rewinds != r.commit.base.Rewinds:
 		e = Event{Kind: Lost, Err: errBackInTime}
-	case e.Kind == Applied && r.fenced: // so the request never will be
+	case e.Kind == Applied && r.fenced: // the fence was applied, so the request never will be
 		return r.report(Uncompleted, r.lost)
 	case e.Kind == Applied:
 		r.report(Committed, nil)
@@ -220,8 +218,8 @@ func (r *Resolver) answered(e Event) Action {
 	case e.Kind == Unsent, r.commit.id == "":
 		return r.report(Unavailable, e.Err)
 	}
-	// Even a request that was declined or met a conflict is looked for: the answer may
-	// come from somebody in between who did not see the first one.
+	// Look for the request even if it was declined or met a conflict: somebody between us
+	// and the server may have sent it twice, and this may be the answer to the second.
 	r.state = looking
 	if r.isOld() {
 		return r.conclude()
@@ -229,7 +227,7 @@ func (r *Resolver) answered(e Event) Action {
 	return WaitForVersion
 }
 
-// looked takes what a look at the server has come to.
+// looked takes the result of a read, or of the wait before it.
 func (r *Resolver) looked(e Event) Action {
 	switch {
 	case e.Kind == Elapsed:
@@ -247,20 +245,20 @@ func (r *Resolver) looked(e Event) Action {
 	}
 }
 
-// conclude draws what there is to draw from the newest version.
+// conclude decides by the newest version.
 func (r *Resolver) conclude() Action {
 	switch verdict := r.commit.verdict(r.newest); {
 	case verdict == landed:
 		r.report(Committed, nil)
 		r.outcome.Evidence = Arriving
 		return Report
-	case verdict == undecided && r.lost == nil: // it has been answered, so it will not land
+	case verdict == undecided && r.lost == nil: // the request was answered, so it will not land
 		return r.report(Unavailable, r.answer.Err)
 	case r.lost == nil:
 		return r.report(Superseded, r.answer.Err)
 	case verdict == missed:
 		return r.report(Superseded, r.lost)
-	case verdict == unknowable && !r.patient && r.newest.Resets == r.commit.base.Resets:
+	case verdict == unknowable && !r.watched && r.newest.Resets == r.commit.base.Resets:
 		r.state = watching
 		return WaitForWatch
 	case verdict == unknowable, r.answer.Kind == Rejected:

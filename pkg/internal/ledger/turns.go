@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Turns are the order in which stores write to one map at the same time. Each
-// commit makes all other requests fail that are on their way, so the fewer there
-// are, the more of them commit; and without an order whoever commits hears of it
-// first, and wins again. What stores need to agree on an order is in the ledger,
-// which all of them see: who committed longest ago is next. The others wait, each
-// for one slot more than the one before it, in case that those have nothing to write.
+// Turns put the stores that write to one map at the same time in order. Each commit
+// makes all other requests that are on their way fail, so the fewer there are, the more
+// of them commit. And without an order, the store that commits hears of it first and
+// wins again. All stores see the ledger, which gives the order: the one that committed
+// longest ago is next. The others wait, each one slot longer than the one ahead of it,
+// in case the stores ahead have nothing to write.
 //
 // A store that nobody competes with never waits.
 type Turns struct {
@@ -18,9 +18,9 @@ type Turns struct {
 	Slot   Slot
 }
 
-// queue returns the authors of recent commits, in the order of their next turns.
-// One whose turn has passed, because somebody behind it committed, has no place
-// until it commits again.
+// queue returns the authors of recent commits, in the order of their next turns. An
+// author that missed its turn, because one behind it committed, has no place until it
+// commits again.
 func queue(ids IDs) []Author {
 	var queue []Author
 	for _, id := range slices.Backward(ids) {
@@ -30,9 +30,9 @@ func queue(ids IDs) []Author {
 	return queue
 }
 
-// Delay returns how long after the newest commit it is the store's turn. A store
-// without a place draws one with draw, which returns a number below n: so it tries as
-// often as each of those that have a place. It gets one soon, and many who have none
+// Delay returns how long after the newest commit it is the store's turn. A store without
+// a place draws one with draw, which returns a random number below n. So it tries as
+// often as a store that has a place: it gets one soon, and many stores without a place
 // do not crowd out the others.
 func (t *Turns) Delay(ids IDs, draw func(n int) int) time.Duration {
 	queue := queue(ids)
@@ -43,11 +43,11 @@ func (t *Turns) Delay(ids IDs, draw func(n int) int) time.Duration {
 	return time.Duration(max(place, 0)) * t.Slot.Length()
 }
 
-// A Slot is how long a store waits for each one that is before it: long enough
-// for that one to see the newest version and to send its own. It is learnt from
-// how long the store's own requests take, in the way in which TCP learns when to
-// retransmit (RFC 6298). The time between versions would be no measure: then a
-// store that writes now and then would slow all others down to its own pace.
+// A Slot is how long a store waits for each store ahead of it: long enough for that one
+// to see the newest version and send its own. A store learns it from the duration of its
+// own requests, as TCP learns its retransmission timeout (RFC 6298). It does not use the
+// time between versions: then a store that writes now and then would slow all others
+// down to its own pace.
 type Slot struct{ mean, deviation time.Duration }
 
 const (
@@ -56,7 +56,7 @@ const (
 	maxSlot   = 250 * time.Millisecond
 )
 
-// Observe notes how long a request has taken.
+// Observe notes how long a request took.
 func (s *Slot) Observe(took time.Duration) {
 	if s.mean == 0 {
 		s.mean, s.deviation = took, took/2
@@ -66,7 +66,7 @@ func (s *Slot) Observe(took time.Duration) {
 	s.mean += (took - s.mean) / 8
 }
 
-// Mean returns how long a request takes; 0 if there has been none.
+// Mean returns the average duration of a request; 0 if there has been none.
 func (s *Slot) Mean() time.Duration { return s.mean }
 
 // Length returns the slot's length.

@@ -2,7 +2,7 @@ package ledger
 
 import "slices"
 
-// A verdict is what is known of a commit that was sent.
+// A verdict is what is known about a commit that was sent.
 type verdict int
 
 const (
@@ -14,15 +14,15 @@ const (
 
 func (v Version) contains(id string) bool { return slices.Contains(v.IDs, id) }
 
-// A commit is one of which it has to be found out what became.
+// A commit is what is needed to find out whether a request has landed.
 type commit struct {
-	id       string
+	id       string // "" for a request that changes nothing
 	base     Version
 	evidence Evidence
-	seen     verdict // what the versions that came by have shown
+	seen     verdict // what the versions that arrived have shown
 }
 
-// observe looks at a version that need not be the newest.
+// observe learns what it can from a version, which need not be the newest.
 func (c *commit) observe(v Version) {
 	switch {
 	case c.seen != undecided || c.id == "":
@@ -33,14 +33,14 @@ func (c *commit) observe(v Version) {
 	}
 }
 
-// isAnother reports whether the version that came directly after the base is surely
-// not the commit itself, changed on its way.
+// isAnother reports whether v, the version directly after the base, is certainly not the
+// commit itself, altered on its way.
 func (c *commit) isAnother(v Version) bool {
 	switch head := v.IDs.Head(); {
 	case v.Absent:
 		return true
 	case head == "":
-		return false // nobody's id is left: a policy may have taken it off
+		return false // there is no id at all: a policy may have removed it
 	case !slices.Contains(c.base.IDs, head):
 		return true // somebody else's commit
 	default:
@@ -48,8 +48,8 @@ func (c *commit) isAnother(v Version) bool {
 	}
 }
 
-// verdict tells what became of the commit, now being a version that was current at
-// some time after it was sent, and that was shown to observe before.
+// verdict returns what became of the commit. The version now was current at some time
+// after the commit was sent, and was passed to observe before.
 func (c *commit) verdict(now Version) verdict {
 	switch {
 	case now.Sequence == c.base.Sequence:
@@ -61,9 +61,9 @@ func (c *commit) verdict(now Version) verdict {
 	case now.Resets != c.base.Resets || c.evidence == Stripped:
 		return unknowable
 	}
-	// Of what came before the base's newest commit nothing has dropped out of the
-	// ledger if that one still stands there, and of what came after it nothing is
-	// missing if others have been added.
+	// If the base's newest id is still in the ledger, no newer id has dropped off its end.
+	// If newer ids are there, nobody has put an old ledger back. So our id, which would be
+	// among the newer ones, was never there.
 	if head := c.base.IDs.Head(); head != "" && slices.Index(now.IDs, head) > 0 {
 		return missed
 	}

@@ -1,32 +1,32 @@
 package ledger
 
-// A Version is what one version of the map tells of commits.
+// A Version is what one version of the map shows about commits.
 type Version struct {
-	// Sequence counts the versions that the store's copy has held. A version that
-	// only came by has none.
+	// Sequence counts the versions that the store's copy has held. It is zero for a
+	// version that arrived and was not newer than the copy.
 	Sequence uint64
-	// Revision is the resource version; Follows is that of the version which this one
-	// came directly after, where the watch has shown it.
+	// Revision is the version's resource version. Follows is the resource version of
+	// the version directly before it, if the watch has shown that.
 	Revision, Follows string
 	// Absent says that the map does not exist.
 	Absent bool
-	// Resets counts the versions that did not continue the history of the one before,
-	// and Rewinds those of them at which the server had gone back in time.
+	// Resets counts the versions that did not continue the history of the one before.
+	// Rewinds counts those among them at which the server had gone back in time.
 	Resets, Rewinds uint64
 	// IDs is the ledger.
 	IDs IDs
 }
 
-// Evidence is what is known of whether ids arrive: a policy may take them off.
+// Evidence says whether ids are known to arrive in the ledger: a policy may remove them.
 type Evidence int
 
 const (
 	Unproven Evidence = iota // no commit of this store has been acknowledged
-	Arriving                 // the last one that was has its id in the ledger
-	Stripped                 // it has not
+	Arriving                 // the ledger had the id of the last acknowledged commit
+	Stripped                 // the ledger did not have it
 )
 
-// EvidenceOf returns what the version shows that contains an acknowledged commit.
+// EvidenceOf returns what v shows, the version that an acknowledged commit made.
 func EvidenceOf(v Version, id string) Evidence {
 	if v.contains(id) {
 		return Arriving

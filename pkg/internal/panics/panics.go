@@ -1,5 +1,5 @@
-// Package panics says what somebody's function has panicked with, and where, without
-// what that might quote of a value.
+// Package panics describes a panic of somebody's function, and where it happened,
+// without anything that might quote a value.
 package panics
 
 import (
@@ -9,11 +9,11 @@ import (
 	"runtime"
 )
 
-// number is what the runtime's errors quote: an index, a length, a divisor.
+// number matches what the runtime's errors quote: an index, a length, a divisor.
 var number = regexp.MustCompile(`-?\d+`)
 
-// Describe returns the text of the runtime's own errors, without the numbers in it.
-// Of anything else it returns the type.
+// Describe returns the text of the runtime's own errors, without the numbers in it. For
+// anything else it returns the type.
 func Describe(recovered any) string {
 	if err, ok := recovered.(runtime.Error); ok && isTheRuntimes(err) {
 		return number.ReplaceAllString(err.Error(), "…")
@@ -21,8 +21,8 @@ func Describe(recovered any) string {
 	return fmt.Sprintf("%T", recovered)
 }
 
-// isTheRuntimes reports whether err is of one of Go's own types: anybody's may
-// have the method that makes it a runtime.Error.
+// isTheRuntimes reports whether err has one of the runtime's own types: any type may have
+// the method that makes it a runtime.Error.
 func isTheRuntimes(err runtime.Error) bool {
 	t := reflect.TypeOf(err)
 	if t.Kind() == reflect.Pointer {
@@ -36,8 +36,8 @@ var (
 	panicked  = regexp.MustCompile(`(?m)^panic\(.*$`)
 )
 
-// Trace returns a stack, as runtime/debug has it, without the arguments of the calls:
-// numbers among them are values.
+// Trace returns a stack, as runtime/debug prints it, without the calls' arguments: they
+// may be values.
 func Trace(stack []byte) string {
 	text := panicked.ReplaceAllString(string(stack), "panic(…)")
 	return arguments.ReplaceAllString(text, "${1}…)")

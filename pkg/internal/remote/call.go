@@ -11,29 +11,29 @@ import (
 
 var (
 	errThrottled = errors.New("waiting for the client's rate limit, which QPS and Burst of its rest.Config set")
-	errPreparing = errors.New("the client has not asked for a connection yet; it may wait for credentials")
+	errPreparing = errors.New("the client has not asked for a connection yet; it may be waiting for credentials")
 )
 
-// farewell is how long a call into the client is waited for once its ctx has ended.
-// Most return at once. A credential plugin or a resolver may not: then the call is left
-// to itself.
-const farewell = 20 * time.Millisecond
+// returnGrace is how long a call into the client may take to return once its ctx has
+// ended. Most return at once. One that a credential plugin or a resolver blocks does
+// not: then nobody waits for it any more.
+const returnGrace = 20 * time.Millisecond
 
-// An answer is what a call into the client has returned.
+// An answer is what a call into the client returned.
 type answer[T any] struct {
 	value T
 	err   error
 }
 
-// call makes one request, whose ctx ends with it.
+// call makes one request with a ctx of its own, which ends when the request does.
 func call[T any](ctx context.Context, m *Map, t Timeouts, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	return do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel}, limiter, request)
 }
 
-// do makes a request, in a goroutine of its own, so that it can be left. The tracer's
-// cancel is that of ctx.
+// do makes a request in a goroutine of its own, so that do can return while the client
+// blocks. The tracer's cancel must be the one that ends ctx.
 func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
 	answers := make(chan answer[T], 1)
 	m.calls.Go(func() {
@@ -50,7 +50,7 @@ func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateL
 		return a.value, t.explain(ctx, a.err)
 	case <-ctx.Done():
 	}
-	timer := time.NewTimer(farewell)
+	timer := time.NewTimer(returnGrace)
 	defer timer.Stop()
 	select {
 	case a := <-answers:
@@ -62,7 +62,7 @@ func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateL
 	}
 }
 
-// throttle waits for the client's rate limit, and reports whether the request may go.
+// throttle waits for the client's rate limit, and reports whether the request may be sent.
 func throttle(ctx context.Context, limiter flowcontrol.RateLimiter, err *error) bool {
 	if e := limiter.Wait(ctx); e != nil {
 		*err = fmt.Errorf("%w: %w", errThrottled, e)
@@ -70,7 +70,7 @@ func throttle(ctx context.Context, limiter flowcontrol.RateLimiter, err *error) 
 	return *err == nil
 }
 
-// discard ends what an answer has opened that nobody waits for any more.
+// discard ends the watch, if any, in an answer that nobody waits for any more.
 func discard(value any) {
 	if w, ok := value.(interface{ Stop() }); ok && w != nil {
 		w.Stop()

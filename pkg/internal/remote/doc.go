@@ -1,15 +1,15 @@
 // Package remote is one ConfigMap on the API server. Each method makes one request,
-// returns soon after its ctx ends, whatever a credential plugin, a resolver or a
-// proxy is doing, and says what became of it: see [Fate].
+// returns soon after its ctx ends, whatever a credential plugin, a resolver or a proxy
+// is doing, and says what became of the request: see [Fate].
 //
-// The client may be any kubernetes.Interface. What can be told of a request depends
+// The client may be any kubernetes.Interface. How much is known about a request depends
 // on it:
 //
-//   - Of a clientset of client-go's, requests wait for its rate limit here, where a
-//     ctx ends the wait, and writes are not resent behind our back.
-//   - Where its transport is that of net/http, with nothing in front of it but what
-//     client-go puts there, it is known whether a request has got a connection yet, so
+//   - With client-go's own clientset, requests wait for its rate limit here, where a ctx
+//     ends the wait, and client-go does not resend an Update on its own.
+//   - If its transport is that of net/http, with nothing in front of it but what
+//     client-go puts there, it is known whether a request has a connection yet, and so
 //     whether it can have been sent.
-//   - Of all others, such as fakes and transports of one's own, a request counts as sent
-//     as soon as the client has it.
+//   - With any other client, such as a fake or a transport of your own, a request counts
+//     as sent as soon as the client has it.
 package remote

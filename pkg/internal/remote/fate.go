@@ -16,14 +16,14 @@ type Fate int
 const (
 	Applied  Fate = iota
 	Conflict      // not applied: it was computed from a version that is no longer the newest
-	Unsent        // not applied: it was never sent; the next one may be
-	Withheld      // not applied: it was not to be sent
-	Declined      // not applied: the server is too busy; the next one may be
+	Unsent        // not applied: it was never sent; the next request may be
+	Withheld      // not applied: it must not be sent
+	Declined      // not applied: the server is too busy; the next request may be applied
 	Rejected      // not applied: the server said no and would say so again
 	Unclear       // it may have been applied
 )
 
-// fateOf reads off an error what became of one request that was sent.
+// fateOf tells from an error what became of one request that was sent.
 func fateOf(err error) Fate {
 	var status apierrors.APIStatus
 	switch {
@@ -48,7 +48,7 @@ func fateOf(err error) Fate {
 	}
 }
 
-// isAnswer reports whether err is what a server has said.
+// isAnswer reports whether err is what a server said.
 func isAnswer(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status)
@@ -64,15 +64,15 @@ func neverSent(err error) bool {
 	return untrusted
 }
 
-// IsDenied reports whether the server knows the caller too little to serve it,
-// which waiting does not mend.
+// IsDenied reports whether the server denied access: the caller is unknown or lacks the
+// right. Waiting does not help against that.
 func IsDenied(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }
 
-// IsTooLarge reports whether the server said that the object is over a limit,
-// which may be lower than those that we know. What etcd or its client say to
-// that comes through as a plain 500.
+// IsTooLarge reports whether the server said that the object exceeds a limit. That limit
+// may be lower than those that we know. If etcd or its client says so, the answer is a
+// plain 500.
 func IsTooLarge(err error) bool {
 	if apierrors.IsRequestEntityTooLargeError(err) {
 		return true
@@ -83,5 +83,5 @@ func IsTooLarge(err error) bool {
 	}
 	message := status.Status().Message
 	return strings.Contains(message, "request is too large") || // etcd
-		strings.Contains(message, "message larger than max") // its client, or gRPC at its door
+		strings.Contains(message, "message larger than max") // etcd's client, or gRPC in front of etcd
 }

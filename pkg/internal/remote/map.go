@@ -23,19 +23,19 @@ import (
 // A Map is one ConfigMap, which need not exist.
 type Map struct {
 	namespace, name string
-	manager         string // of fields
+	fieldManager    string
 	client          kubernetes.Interface
 	maps            typedcorev1.ConfigMapInterface
-	limiter         flowcontrol.RateLimiter // nil: none, or the client's own business
-	resends         bool                    // the client may send a write again by itself; then it may also be a fake
-	traces          bool                    // the transport tells when it asks for a connection, and has one
+	limiter         flowcontrol.RateLimiter // nil: there is none, or the client itself waits for it
+	resends         bool                    // the client may send a write again by itself, and may be a fake
+	traces          bool                    // the transport reports when it asks for a connection and when it has one
 
-	calls sync.WaitGroup // into the client, those included that nobody waits for
+	calls sync.WaitGroup // calls into the client, including those that nobody waits for
 }
 
-// New returns a ConfigMap. It does no I/O.
+// New returns the ConfigMap of that name. It does no I/O.
 func New(client kubernetes.Interface, namespace, name, fieldManager string) *Map {
-	m := &Map{namespace: namespace, name: name, manager: fieldManager, client: client, resends: true}
+	m := &Map{namespace: namespace, name: name, fieldManager: fieldManager, client: client, resends: true}
 	if set, ok := client.(*kubernetes.Clientset); ok {
 		direct := set.CoreV1().RESTClient()
 		m.traces = isTracing(direct)
@@ -48,7 +48,7 @@ func New(client kubernetes.Interface, namespace, name, fieldManager string) *Map
 	return m
 }
 
-// once is a client that does not wait for its rate limit, and sends writes once.
+// once is a client that does not wait for its rate limit, and sends each Update once.
 type once struct{ rest.Interface }
 
 func (c once) Patch(t types.PatchType) *rest.Request { return c.Interface.Patch(t).Throttle(nil) }
@@ -61,8 +61,8 @@ func (m *Map) Namespace() string { return m.namespace }
 // Name returns the ConfigMap's name.
 func (m *Map) Name() string { return m.name }
 
-// Calls returns the calls into the client that have not returned: those of methods
-// that have may be among them.
+// Calls returns the group of calls into the client that have not returned. A method may
+// have returned before its call.
 func (m *Map) Calls() *sync.WaitGroup { return &m.calls }
 
 // Get reads the ConfigMap with a quorum read.
@@ -71,7 +71,7 @@ func (m *Map) Get(ctx context.Context, t Timeouts) (*corev1.ConfigMap, error) {
 		return m.maps.Get(ctx, m.name, metav1.GetOptions{})
 	})
 	if err == nil && !m.Is(object) {
-		err = errAnother
+		err = errOtherObject
 	}
 	if err != nil {
 		return nil, err
@@ -79,15 +79,16 @@ func (m *Map) Get(ctx context.Context, t Timeouts) (*corev1.ConfigMap, error) {
 	return object, nil
 }
 
-// List reads the ConfigMap with a quorum read too; unlike Get it also tells the
-// revision at which the ConfigMap does not exist. The empty resource version asks for
-// consistency: "0", which informers send, may be served from a cache that lags.
+// List also reads the ConfigMap with a quorum read. If the ConfigMap does not exist, it
+// returns the revision at which it does not, which Get cannot. The empty resource version
+// asks for a consistent read: "0", which informers send, may be answered from a cache
+// that lags.
 func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, error) {
 	list, err := call(ctx, m, t, m.limiter, func(ctx context.Context) (*corev1.ConfigMapList, error) {
 		return m.maps.List(ctx, metav1.ListOptions{FieldSelector: m.selector()})
 	})
 	if err == nil && list.ResourceVersion == "" && !m.resends {
-		err = errAnother
+		err = errOtherObject
 	}
 	if err != nil {
 		return nil, err
@@ -97,7 +98,7 @@ func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, erro
 	return list, nil
 }
 
-// Watch opens a watch, which lasts as long as ctx.
+// Watch opens a watch, which ends with ctx at the latest.
 func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions) (apiwatch.Interface, error) {
 	options.FieldSelector = m.selector()
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -111,7 +112,7 @@ func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions)
 	return &stream{w, func() { cancel(nil) }}, nil
 }
 
-// A stream is a watch with what has to be released at its end.
+// A stream is a watch, and what to release when it ends.
 type stream struct {
 	apiwatch.Interface
 	cancel func()
@@ -122,69 +123,70 @@ func (s *stream) Stop() {
 	s.Interface.Stop()
 }
 
-// Create creates the ConfigMap, without entries and with the annotation that is
-// given. It applies it: RBAC can grant that for one name, which it cannot for a POST.
-// The annotation is not only a beginning for later ones; without any field of ours, a
-// server would never track who manages the map's fields. Not forced, the request meets
-// a conflict where the map has come to exist and has the annotation.
+// Create creates the ConfigMap with one annotation and no entries. It uses server-side
+// apply, which RBAC can grant for one name; it cannot do so for a POST. The annotation is
+// necessary: without any field of ours, a server would never track who manages the map's
+// fields. The apply is not forced, so it meets a conflict if the map exists meanwhile and
+// has the annotation.
 func (m *Map) Create(ctx context.Context, annotation, value string) (*corev1.ConfigMap, Fate, error) {
 	annotations := map[string]string{annotation: value}
 	created, err := call(ctx, m, forWrites, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		created, err := m.maps.Apply(ctx, applycorev1.ConfigMap(m.name, m.namespace).WithAnnotations(annotations),
-			metav1.ApplyOptions{FieldManager: m.manager})
+			metav1.ApplyOptions{FieldManager: m.fieldManager})
 		if !apierrors.IsNotFound(err) {
 			return created, err
 		}
-		// There is no such namespace, or client-go's older fake, which cannot apply.
+		// Either the namespace does not exist, or this is client-go's older fake, which cannot apply.
 		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: m.namespace, Name: m.name, Annotations: annotations}}
-		if posted, postErr := m.maps.Create(ctx, object, metav1.CreateOptions{FieldManager: m.manager}); postErr == nil {
+		if posted, postErr := m.maps.Create(ctx, object, metav1.CreateOptions{FieldManager: m.fieldManager}); postErr == nil {
 			return posted, nil
 		}
 		return nil, err
 	})
 	if err == nil && !m.Is(created) {
-		err = errAnother
+		err = errOtherObject
 	}
 	return created, fateOf(err), err
 }
 
-// ErrWithheld is what [Map.Update] returns when beforeSend has returned false.
+// ErrWithheld is returned by [Map.Update] when beforeSend returned false.
 var ErrWithheld = errors.New("remote: the request was withheld")
 
-// Update sends object, which must carry the resource version that it was computed
-// from. It calls beforeSend when the request is about to be sent, which is not when the
-// client gets it: before that it waits for a rate limit, credentials, a proxy and a
-// connection. When beforeSend returns false, the request is not sent. Without a call of
-// beforeSend, none was. BeforeSend may be called several times, from other goroutines, until
-// Update returns.
+// Update sends object, which must carry the resource version that it was computed from.
+//
+// It calls beforeSend just before the request is sent. That is later than when the client
+// gets the request, which may first wait for the rate limit, credentials, a proxy and a
+// connection. If beforeSend returns false, the request is not sent. If beforeSend was not
+// called, no request was sent. It may be called several times, from other goroutines,
+// until Update returns.
 func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend func() bool) (*corev1.ConfigMap, Fate, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	d := &gate{allow: beforeSend}
-	answer, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, gate: d}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
-		if !m.traces && !d.pass() {
+	g := &gate{allow: beforeSend}
+	answer, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, gate: g}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		if !m.traces && !g.pass() {
 			return nil, ErrWithheld
 		}
-		return m.maps.Update(ctx, object, metav1.UpdateOptions{FieldManager: m.manager})
+		return m.maps.Update(ctx, object, metav1.UpdateOptions{FieldManager: m.fieldManager})
 	})
 	if err == nil && (!m.Is(answer) || answer.UID != object.UID) {
-		err = errAnother
+		err = errOtherObject
 	}
 	fate := fateOf(err)
-	sent, connections, withheld := d.close()
+	sent, connections, withheld := g.close()
 	switch {
 	case withheld && sent == 0:
 		return nil, Withheld, ErrWithheld
-	case sent == 0 && fate == Unclear && !isAnswer(err) && !errors.Is(err, errAnother):
+	case sent == 0 && fate == Unclear && !isAnswer(err) && !errors.Is(err, errOtherObject):
 		fate = Unsent
-	case connections > 0 && fate == Unsent, // there was one after all
-		connections > 1 && fate != Applied && m.resends: // it is the answer to the last of several
+	case connections > 0 && fate == Unsent, // there was a connection after all
+		connections > 1 && fate != Applied && m.resends: // it was sent several times, and this answers the last
 		fate = Unclear
 	}
 	return answer, fate, err
 }
 
-// May reports whether the caller has the right to do verb to the ConfigMap.
+// May reports whether the caller has the right to verb the ConfigMap, such as to "get" it.
 func (m *Map) May(ctx context.Context, verb string) (bool, error) {
 	review, err := call(ctx, m, Once, nil, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
 		return m.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
@@ -206,18 +208,19 @@ func (m *Map) selector() string {
 	return fields.OneTermEqualSelector(metav1.ObjectNameField, m.name).String()
 }
 
-// Is reports whether object is the ConfigMap, at some revision: what a proxy says on
-// its own, and what a fake clientset brings besides, is not. A fake may have no revisions.
+// Is reports whether object is the ConfigMap, at some revision. A proxy's own answer is
+// not, nor are other objects that a fake clientset delivers. A fake may have no revisions.
 func (m *Map) Is(object *corev1.ConfigMap) bool {
 	return object.Name == m.name && object.Namespace == m.namespace && (object.ResourceVersion != "" || m.resends)
 }
 
-// errAnother is an answer that is not about the ConfigMap, such as a proxy's own page.
-var errAnother = errors.New("the answer is not the ConfigMap that was asked for")
+// errOtherObject says that an answer is not the ConfigMap, but a proxy's own page, for
+// instance.
+var errOtherObject = errors.New("the answer is not the ConfigMap that was asked for")
 
-// HangUp closes the connections that nobody uses any more, so that the next request
-// makes a new one. It may be the connection that is dead, not the server: client-go
-// would find out by itself after 45 seconds.
+// HangUp closes idle connections, so that the next request makes a new one. The
+// connection may be dead and not the server: client-go by itself would find that out
+// after 45 seconds.
 func (m *Map) HangUp() {
 	if client, ok := m.client.CoreV1().RESTClient().(*rest.RESTClient); ok && client != nil && client.Client != nil {
 		client.Client.CloseIdleConnections()

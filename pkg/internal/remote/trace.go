@@ -13,29 +13,29 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Timeouts bound the silence in which a request is waited for. They do not bound
-// the time before the client asks for a connection, as in its rate limit, and leave
-// a transfer that is under way more time.
+// Timeouts bound how long a request may hear nothing. They do not bound the time before
+// the client asks for a connection, such as the wait for its rate limit. A transfer that
+// is under way has more time.
 type Timeouts struct {
 	Connect   time.Duration // from asking for a connection until there is one
-	FirstByte time.Duration // from then on until the answer begins
+	FirstByte time.Duration // from there until the answer begins
 }
 
 var (
-	// Once is for a caller who needs the answer and does not ask again by itself.
+	// Once is for a caller who needs the answer and does not ask again.
 	Once = Timeouts{10 * time.Second, 10 * time.Second}
 
 	// Again is for a caller who asks again and again until the server can be followed.
-	// It does not wait long for a connection: when a network has healed, the next
-	// attempt must not be late because the one before waits for what was lost.
+	// It does not wait long for a connection: once a network works again, an attempt
+	// that waits for packets that were lost must not delay the next one.
 	Again = Timeouts{2 * time.Second, 5 * time.Second}
 
-	// forWrites is longer: a server can need many seconds for a map of many thousand
+	// forWrites is longer: a server can need many seconds for a map with thousands of
 	// keys.
 	forWrites = Timeouts{10 * time.Second, 20 * time.Second}
 )
 
-// transfer is how long an answer may take from its beginning to its end. At 100 kB/s
+// transfer is how long an answer may take from its first byte to its last. At 100 kB/s
 // the largest map takes 16 seconds.
 const transfer = 2 * time.Minute
 
@@ -45,24 +45,25 @@ var (
 	errSlow        = errors.New("no end of the API server's answer")
 )
 
-// IsOurs reports whether the text of err is this package's.
+// IsOurs reports whether err has an error of this package in its chain.
 func IsOurs(err error) bool {
-	return slices.ContainsFunc([]error{errUnreachable, errSilent, errSlow, errThrottled, errPreparing, errAnother}, func(ours error) bool { return errors.Is(err, ours) })
+	return slices.ContainsFunc([]error{errUnreachable, errSilent, errSlow, errThrottled, errPreparing, errOtherObject}, func(ours error) bool { return errors.Is(err, ours) })
 }
 
-// A tracer follows one request on its way through the transport, and ends it when
-// there is silence for too long.
+// A tracer follows one request through the transport, and ends it after too long a
+// silence.
 type tracer struct {
 	m        *Map
 	timeouts Timeouts
 	cancel   context.CancelCauseFunc
-	gate     *gate // nil for what only reads
+	gate     *gate // nil for a request that only reads
 
 	mu     sync.Mutex // protects all below
 	traced bool       // the transport has asked for a connection
 	timer  *time.Timer
 }
 
+// with returns ctx with the tracer in it.
 func (t *tracer) with(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) {
@@ -74,22 +75,23 @@ func (t *tracer) with(ctx context.Context) context.Context {
 		GotConn: func(info httptrace.GotConnInfo) {
 			t.bound(t.timeouts.FirstByte, errSilent)
 			if t.gate != nil && !t.gate.connected(t.m.traces) && info.Conn != nil {
-				info.Conn.Close() // nothing else keeps the transport from writing the request
+				info.Conn.Close() // the only way to stop the transport from writing the request
 			}
 		},
 		GotFirstResponseByte: func() { t.bound(transfer, errSlow) },
 	})
 }
 
-// begin notes that the client has the request. Where the transport does not tell when
-// it asks for a connection, the clock starts now.
+// begin notes that the client has the request. If the transport does not report when it
+// asks for a connection, the time limit starts now.
 func (t *tracer) begin() {
 	if !t.m.traces {
 		t.bound(t.timeouts.FirstByte, errSilent)
 	}
 }
 
-// bound ends the request after a time, unless it is bound anew or ends before.
+// bound ends the request with err after limit, unless bound is called again or the
+// request ends before.
 func (t *tracer) bound(limit time.Duration, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -108,7 +110,7 @@ func (t *tracer) end() {
 	}
 }
 
-// explain adds to an error why the request was ended.
+// explain adds to err why the request was ended.
 func (t *tracer) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -129,51 +131,51 @@ func (t *tracer) explain(ctx context.Context, err error) error {
 	return err
 }
 
-// A gate is whether a request that writes may go, and whether it has gone.
+// A gate decides whether a request that writes may be sent, and counts how often it was.
 type gate struct {
 	allow func() bool
 
 	mu          sync.Mutex // protects all below
-	sent        int        // how often it has gone
-	connections int        // how often it has had one
-	withheld    bool
-	closed      bool // its call has returned
+	sent        int        // how often the request was sent
+	connections int        // how often it got a connection
+	withheld    bool       // it was stopped at least once
+	closed      bool       // the call that made it has returned
 }
 
-// pass asks for leave to send the request.
-func (d *gate) pass() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// pass reports whether the request may be sent now.
+func (g *gate) pass() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	switch {
-	case d.closed || d.withheld:
-	case d.allow():
-		d.sent++
+	case g.closed || g.withheld:
+	case g.allow():
+		g.sent++
 		return true
 	}
-	d.withheld = true
+	g.withheld = true
 	return false
 }
 
-// connected notes that the request has a connection. Where that is the moment at which
-// it is sent, it asks for leave.
-func (d *gate) connected(sending bool) bool {
-	d.mu.Lock()
-	d.connections++
-	d.mu.Unlock()
-	return !sending || d.pass()
+// connected notes that the request has a connection. If sending says that it is sent at
+// this moment, connected reports whether it may be.
+func (g *gate) connected(sending bool) bool {
+	g.mu.Lock()
+	g.connections++
+	g.mu.Unlock()
+	return !sending || g.pass()
 }
 
-// close lets the request go no more.
-func (d *gate) close() (sent, connections int, withheld bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed = true
-	return d.sent, d.connections, d.withheld
+// close stops the request from being sent any more.
+func (g *gate) close() (sent, connections int, withheld bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	return g.sent, g.connections, g.withheld
 }
 
-// isTracing reports whether the client's requests go through net/http's own transport
-// and nothing in front of it that is unknown: then it can be believed that a request
-// that has got no connection was not sent.
+// isTracing reports whether the client's requests go through net/http's own transport,
+// with nothing unknown in front of it. Only then a request without a connection is
+// certain not to have been sent.
 func isTracing(client rest.Interface) bool {
 	direct, ok := client.(*rest.RESTClient)
 	if !ok || direct == nil {
