@@ -161,6 +161,11 @@ var mutants = []mutant{
 		"	case e.Kind == Lost && r.commit.id != \"\":\n		r.lost = e.Err\n",
 		"	case e.Kind == Lost && r.commit.id != \"\":\n		return r.report(Committed, nil)\n",
 		e2e("TestAcknowledgedWritesSurviveKills")},
+	{"6", "a write is acknowledged before its answer has come",
+		"pkg/mapstore/task.go",
+		"		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) })\n",
+		"		go m.remote.Update(context.WithoutCancel(ctx), object, func() bool { return true })\n		answer, fate, err := object, remote.Applied, error(nil)\n		m.maySend(t, changes)\n",
+		e2e("TestNoUpdateIsLost")},
 
 	// 7: subscriptions
 	{"7", "the first Change starts from the current state, not from empty",
