@@ -18,15 +18,10 @@ func TestEveryMutantApplies(t *testing.T) {
 		if _, err := m.overlay(t.TempDir()); err != nil {
 			t.Errorf("%s: %v", m.breaks, err)
 		}
-		if !exists(t, m.caughtBy.top()) {
+		if wanted := m.caughtBy.top(); !bytes.Contains(testsIn(t, wanted.dir), []byte("\nfunc "+wanted.name+"(")) {
 			t.Errorf("%s: there is no test %s", m.breaks, m.caughtBy)
 		}
 	}
-}
-
-func exists(t *testing.T, wanted test) bool {
-	t.Helper()
-	return bytes.Contains(testsIn(t, wanted.dir), []byte("\nfunc "+wanted.name+"("))
 }
 
 // testsIn returns the source of all tests in the folders.
