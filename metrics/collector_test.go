@@ -224,19 +224,3 @@ func TestNothingOfTheContentsIsExported(t *testing.T) {
 		t.Error(text)
 	}
 }
-
-func BenchmarkCollect(b *testing.B) {
-	store := running(b)
-	for range 100 {
-		store.OnChange(func(mapstore.Change) {})
-	}
-	collector := metrics.NewCollector(store)
-	ch := make(chan prometheus.Metric, 100)
-	b.ReportAllocs()
-	for b.Loop() {
-		collector.Collect(ch)
-		for len(ch) > 0 {
-			<-ch
-		}
-	}
-}

@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	storemetrics "github.com/unrolled/mapstore/metrics/v2"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -51,6 +52,9 @@ func newManager(config *rest.Config, namespace string, opts manager.Options) (ma
 // changes is the store as a source of requests. Its WaitForSync, which is the store's, holds
 // back the first Reconcile until the map is known: before that, every key seems missing.
 type changes struct{ *mapstore.Store }
+
+// The controller waits for a source only if it is one of these.
+var _ source.SyncingSource = changes{}
 
 // Start enqueues the Deployment of each key that changes, and of all keys at first.
 func (c changes) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/klog/v2"
@@ -63,14 +64,13 @@ func show(opts manager.Options) demo.Story {
 func during(ctx context.Context, mgr manager.Manager, story func(context.Context) error) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	ended := make(chan error, 1)
-	go func() {
-		ended <- mgr.Start(ctx)
-		stop()
-	}()
-	err := story(ctx)
-	stop()
-	return errors.Join(err, <-ended)
+	both, ctx := errgroup.WithContext(ctx)
+	both.Go(func() error { return mgr.Start(ctx) })
+	both.Go(func() error {
+		defer stop()
+		return story(ctx)
+	})
+	return both.Wait()
 }
 
 func tell(ctx context.Context, d *demo.Demo) error {

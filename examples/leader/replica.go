@@ -74,19 +74,16 @@ func report(ctx context.Context, store *mapstore.Store, term, id string) error {
 }
 
 // get returns "" for a key that is absent.
-func get(from interface{ Get(string) (string, bool) }, key string) string {
+func get(from mapstore.Reader, key string) string {
 	value, _ := from.Get(key)
 	return value
 }
 
 func increment(tx *mapstore.Tx, key string) (string, error) {
-	n := 0
-	if text, ok := tx.Get(key); ok {
-		var err error
-		if n, err = typed.Int[int]().Decode(text); err != nil {
-			return "", err
-		}
+	n, err := typed.Int[int]().From(tx, key, 0)
+	next := strconv.Itoa(n + 1)
+	if err == nil {
+		tx.Set(key, next)
 	}
-	tx.Set(key, strconv.Itoa(n+1))
-	return strconv.Itoa(n + 1), nil
+	return next, err
 }

@@ -87,8 +87,12 @@ func (s *story) transactions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.a.Sync(ctx); err != nil || s.inA.Load() != 100 {
-		return errors.Join(err, fmt.Errorf("the counter is %d", s.inA.Load()))
+	now, err := s.a.Sync(ctx)
+	if err != nil {
+		return err
+	}
+	if counter, _ := now.Get("counter"); counter != "100" {
+		return fmt.Errorf("the counter is %s", counter)
 	}
 	s.OK("The counter is exactly 100, after %s.", demo.Short(took))
 	return nil
@@ -119,7 +123,12 @@ func (s *story) typedValue(ctx context.Context) error {
 	timeout := typed.Bind(s.b, "timeout", typed.Duration(), time.Second)
 	defer timeout.Close()
 	for _, text := range []string{"250ms", "soon"} {
+		before := timeout.Load()
 		if _, err := s.edit(ctx, "timeout", text); err != nil {
+			return err
+		}
+		// A Value follows its store a moment later.
+		if err := until(ctx, func() bool { return timeout.Load() != before || timeout.Err() != nil }); err != nil {
 			return err
 		}
 		s.Say("timeout.Load() is %v, timeout.Err() %v", timeout.Load(), timeout.Err())
@@ -167,8 +176,7 @@ func (s *story) outage(ctx context.Context) error {
 		}
 	}
 	s.OK("No read failed.")
-	stale := func(context.Context) (bool, error) { return s.b.Status().Err != nil, nil }
-	if err := wait.PollUntilContextCancel(ctx, time.Millisecond, true, stale); err != nil {
+	if err := until(ctx, func() bool { return s.b.Status().Err != nil }); err != nil {
 		return err
 	}
 	s.Say("B's Status says why its copy may be stale:")
@@ -183,6 +191,11 @@ func (s *story) outage(ctx context.Context) error {
 	}
 	s.OK("A's write was applied. %s after the server was ready, A and B had a new edit.", demo.Short(took))
 	return nil
+}
+
+// until waits for what nothing tells of.
+func until(ctx context.Context, condition func() bool) error {
+	return wait.PollUntilContextCancel(ctx, time.Millisecond, true, func(context.Context) (bool, error) { return condition(), nil })
 }
 
 // measure: what reads, writes and changes cost, here and now.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"go/constant"
 	"go/types"
 	"slices"
 	"strings"
@@ -27,13 +26,17 @@ func lines(path string, pkg *types.Package) []string {
 		}
 		switch object := object.(type) {
 		case *types.Const:
-			p.add("const %s %s = %s", name, p.text(object.Type()), value(object.Val()))
+			p.add("const %s %s = %s", name, p.text(object.Type()), object.Val().ExactString())
 		case *types.Var:
 			p.add("var %s %s", name, p.text(object.Type()))
 		case *types.Func:
 			p.add("func %s%s", name, p.signature(object.Signature()))
 		case *types.TypeName:
-			p.declare(object)
+			if object.IsAlias() {
+				p.add("%s", types.ObjectString(object, types.RelativeTo(pkg)))
+			} else {
+				p.declare(object.Type().(*types.Named))
+			}
 		}
 	}
 	slices.Sort(p.lines)
@@ -44,50 +47,37 @@ func (p *printer) add(format string, args ...any) {
 	p.lines = append(p.lines, p.path+", "+fmt.Sprintf(format, args...))
 }
 
-func (p *printer) declare(object *types.TypeName) {
-	if alias, ok := object.Type().(*types.Alias); ok {
-		p.add("type %s%s = %s", object.Name(), p.parameters(alias.TypeParams()), p.text(alias.Rhs()))
-		return
+func (p *printer) declare(named *types.Named) {
+	underlying, isStruct := named.Underlying().(*types.Struct)
+	if !isStruct {
+		p.add("type %s %s", p.text(named), p.text(named.Underlying())) // of an interface, whole: one more method breaks those who implement it
+	} else {
+		p.fields(named, underlying)
 	}
-	named, ok := object.Type().(*types.Named)
-	if !ok { // an alias of a basic type
-		p.add("type %s = %s", object.Name(), p.text(object.Type()))
-		return
+	if !types.IsInterface(named) {
+		p.methods(named)
 	}
-	name := object.Name() + p.parameters(named.TypeParams())
-	switch underlying := named.Underlying().(type) {
-	case *types.Struct:
-		p.fields(object.Name(), name, named, underlying)
-	case *types.Interface:
-		p.add("type %s %s", name, p.text(underlying)) // whole: one more method breaks those who implement it
-		return
-	default:
-		p.add("type %s %s", name, p.text(underlying))
-	}
-	p.methods(named)
 }
 
 // fields adds a line for each exported field. That the values of a struct can be
 // compared is a part of its API only where a caller has them as values at all, which
 // is taken to be so if there is anything in them to see.
-func (p *printer) fields(name, generic string, named *types.Named, s *types.Struct) {
-	exported := 0
+func (p *printer) fields(named *types.Named, s *types.Struct) {
+	kind := "struct"
 	for field := range s.Fields() {
 		if !field.Exported() {
 			continue
 		}
-		exported++
-		if field.Embedded() {
-			p.add("type %s struct, embedded %s", name, p.text(field.Type()))
-		} else {
-			p.add("type %s struct, %s %s", name, field.Name(), p.text(field.Type()))
+		if types.Comparable(named) {
+			kind = "comparable struct"
 		}
+		label := field.Name()
+		if field.Embedded() {
+			label = "embedded"
+		}
+		p.add("type %s struct, %s %s", named.Obj().Name(), label, p.text(field.Type()))
 	}
-	if exported > 0 && types.Comparable(named) {
-		p.add("type %s comparable struct", generic)
-	} else {
-		p.add("type %s struct", generic)
-	}
+	p.add("type %s %s", p.text(named), kind)
 }
 
 // methods adds a line for each exported method, promoted ones too.
@@ -98,24 +88,12 @@ func (p *printer) methods(named *types.Named) {
 		if !method.Exported() {
 			continue
 		}
-		receiver := "*" + receiver(named)
-		if values.Lookup(p.pkg, method.Name()) != nil {
-			receiver = receiver[1:]
+		receiver := types.Type(named)
+		if values.Lookup(p.pkg, method.Name()) == nil {
+			receiver = types.NewPointer(named)
 		}
-		p.add("method (%s) %s%s", receiver, method.Name(), p.signature(selection.Type().(*types.Signature)))
+		p.add("method (%s) %s%s", p.text(receiver), method.Name(), p.signature(selection.Type().(*types.Signature)))
 	}
-}
-
-// receiver is the type as a method's declaration names it.
-func receiver(named *types.Named) string {
-	var params []string
-	for param := range named.TypeParams().TypeParams() {
-		params = append(params, param.Obj().Name())
-	}
-	if len(params) == 0 {
-		return named.Obj().Name()
-	}
-	return named.Obj().Name() + "[" + strings.Join(params, ", ") + "]"
 }
 
 func (p *printer) text(t types.Type) string {
@@ -123,18 +101,15 @@ func (p *printer) text(t types.Type) string {
 }
 
 func (p *printer) signature(s *types.Signature) string {
-	return p.parameters(s.TypeParams()) + strings.TrimPrefix(p.text(s), "func")
-}
-
-func (p *printer) parameters(list *types.TypeParamList) string {
-	if list.Len() == 0 {
-		return ""
-	}
 	var params []string
-	for param := range list.TypeParams() {
+	for param := range s.TypeParams().TypeParams() {
 		params = append(params, param.Obj().Name()+" "+p.text(param.Constraint()))
 	}
-	return "[" + strings.Join(params, ", ") + "]"
+	generic := ""
+	if len(params) > 0 {
+		generic = "[" + strings.Join(params, ", ") + "]"
+	}
+	return generic + strings.TrimPrefix(p.text(s), "func")
 }
 
 // nameless returns a type without the names of parameters and without the type
@@ -166,14 +141,4 @@ func namelessTuple(tuple *types.Tuple) *types.Tuple {
 		vars = append(vars, types.NewParam(v.Pos(), v.Pkg(), "", nameless(v.Type())))
 	}
 	return types.NewTuple(vars...)
-}
-
-func value(v constant.Value) string {
-	if v.Kind() == constant.Float { // String shortens it
-		return v.ExactString()
-	}
-	if v.Kind() == constant.String {
-		return fmt.Sprintf("%q", constant.StringVal(v))
-	}
-	return v.String()
 }

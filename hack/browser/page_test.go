@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
-	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
@@ -52,30 +51,17 @@ func TestWithoutJavaScriptThePageIsTheSame(t *testing.T) {
 	}
 }
 
-// wide fills the page with the longest words there can be.
-func (s *site) wide() {
-	s.populate()
-	s.update(func(tx *mapstore.Tx) {
-		tx.Set(strings.Repeat("k", 253), strings.Repeat("v", 5000))
-		tx.Set("wide", "\x00"+strings.Repeat("v", 5000))
-	})
-}
-
 func TestOnAPhoneNothingScrollsSideways(t *testing.T) {
 	for _, values := range []debugpage.Values{debugpage.HideValues, debugpage.ShowValuesToAllWhoReachThePage} {
 		s := newSite(t, debugpage.Options{Values: values, Instance: strings.Repeat("i", 63)})
-		s.wide()
-		for _, as := range []look{phone, phoneDark} {
-			queries := []string{"", "?key=" + strings.Repeat("k", 253), "?key=wide", "?prefix=" + strings.Repeat("p", 253)}
-			if as.dark {
-				queries = queries[:1] // the scheme changes colours only
-			}
-			for _, query := range queries {
-				b := newTab(t, as, s.url+query)
-				size := eval[[2]int](b, `(() => { const d = document.scrollingElement; return [d.scrollWidth, d.clientWidth] })()`)
-				if size[1] != 360 || size[0] > size[1] {
-					t.Errorf("%.20s: the page is %d pixels wide, the window %d", query, size[0], size[1])
-				}
+		s.populate()
+		s.set(strings.Repeat("k", 253), strings.Repeat("v", 5000)) // the longest words there can be
+		s.set("wide", "\x00"+strings.Repeat("v", 5000))
+		for _, query := range []string{"", "?key=" + strings.Repeat("k", 253), "?key=wide", "?prefix=" + strings.Repeat("p", 253)} {
+			b := newTab(t, phone, s.url+query)
+			size := eval[[2]int](b, `(() => { const d = document.scrollingElement; return [d.scrollWidth, d.clientWidth] })()`)
+			if size[1] != 360 || size[0] > size[1] {
+				t.Errorf("%.20s: the page is %d pixels wide, the window %d", query, size[0], size[1])
 			}
 		}
 	}
@@ -143,10 +129,6 @@ func TestAnOutageShowsAndIsOver(t *testing.T) {
 	b.until("it is announced", `document.getElementById("announce").textContent.startsWith("Stale: ") && document.title.startsWith("Stale: ")`)
 	b.until("it says why", `document.querySelector(".error").innerText.includes("refused")`)
 	b.expectContrast()
-	b.picture("outage", false)
-	phone := newTab(t, phoneDark, s.url)
-	phone.expectContrast()
-	phone.picture("outage-phone", false)
 	outage.End()
 	b.untilState("fresh")
 	s.release()
@@ -206,7 +188,6 @@ func TestALostServerShowsAndItsReturnToo(t *testing.T) {
 	down.Store(true)
 	server.CloseClientConnections()
 	b.until("the page says that it is not live", `document.querySelector(".live.off") != null && document.body.classList.contains("frozen")`)
-	b.picture("lost", false)
 	down.Store(false)
 	b.until("the page is live again", `document.getElementById("live").textContent == "Live" && !document.body.classList.contains("frozen")`)
 }

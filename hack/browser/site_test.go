@@ -59,14 +59,12 @@ func (s *site) update(fn func(tx *mapstore.Tx)) {
 	}
 }
 
-// A service stands for one that follows its configuration.
+// Services that follow their configuration, by the names of their callbacks.
 type service struct{ release chan struct{} }
 
-func (*service) reloadRoutes(mapstore.Change)        {}
-func (*service) reloadLimits(mapstore.Change)        {}
-func (s *service) rebuildIndex(mapstore.Change)      { <-s.release }
-func (*service) forgetSessions(mapstore.Change)      {}
-func watchOne[K comparable](K) func(mapstore.Change) { return func(mapstore.Change) {} }
+func (*service) reloadRoutes(mapstore.Change)   {}
+func (*service) forgetSessions(mapstore.Change) {}
+func (s *service) rebuildIndex(mapstore.Change) { <-s.release }
 
 // populate makes it the page of a service in use: subscriptions, one of which is
 // behind, values of some kinds, and changes of all kinds.
@@ -79,16 +77,13 @@ func (s *site) populate() {
 		tx.Set("log-level", "info")
 		tx.Set("limits.yaml", strings.Repeat("burst: 100\n", 3000))
 		tx.Set("routes.json", `{"routes":[`+strings.Repeat(`{"path":"/v1/orders","to":"orders:8080"},`, 2000)+`{}]}`)
-		tx.Set("feature.new-checkout", "on")
 		tx.Set("feature.express", "off")
 		tx.Set("certificate.der", string([]byte{0x30, 0x82, 0x03, 0x9f, 0xa0, 0x03, 0, 0xff, 0xfe}))
 		tx.Set("greeting", "Grüß Gott, 世界")
 		tx.Set("maintenance", "")
 	})
 	s.store.OnChange(service.reloadRoutes)
-	s.store.OnChange(service.reloadLimits)
 	s.store.OnChange(service.rebuildIndex)
-	s.store.OnChange(watchOne(1))
 	for range 3 {
 		s.store.OnChange(service.forgetSessions)
 	}

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -161,21 +159,4 @@ func (b *tab) untilState(state string) {
 func (b *tab) outer(selector string) string {
 	b.Helper()
 	return run(b, chromedp.OuterHTML(chromedp.CSS(selector)))
-}
-
-// picture leaves one, of the whole page or only of the window, if it was asked for.
-func (b *tab) picture(name string, whole bool) {
-	b.Helper()
-	dir := os.Getenv("SCREENSHOTS")
-	if dir == "" {
-		return
-	}
-	shot := chromedp.CaptureScreenshot()
-	if whole {
-		shot = chromedp.FullScreenshot(100)
-	}
-	png := run(b, shot)
-	if err := os.WriteFile(filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".png"), png, 0o644); err != nil {
-		b.Fatal(err)
-	}
 }

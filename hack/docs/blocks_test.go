@@ -49,33 +49,24 @@ func TestBlocksOfGoCompile(t *testing.T) {
 	}
 }
 
-// An importer has what blocks can import.
+// An importer has what blocks can import: what prelude.go, which begins with header, does.
 type importer struct {
-	header   string // of prelude.go: the package clause and the imports
+	header   string
 	packages map[string]*types.Package
 }
 
 func newImporter(t *testing.T) importer {
 	t.Helper()
-	header := read(t, "prelude.go")
-	file, err := parser.ParseFile(token.NewFileSet(), "", header, parser.ImportsOnly)
-	if err != nil {
-		t.Fatal(err)
+	all, err := packages.Load(&packages.Config{
+		Mode:       packages.NeedName | packages.NeedTypes | packages.NeedImports,
+		BuildFlags: []string{"-tags=blocks"},
+	}, "file=prelude.go")
+	if err != nil || len(all) != 1 {
+		t.Fatal(all, err)
 	}
-	var paths []string
-	for _, spec := range file.Imports {
-		paths = append(paths, strings.Trim(spec.Path.Value, `"`))
-	}
-	all, err := packages.Load(&packages.Config{Mode: packages.NeedName | packages.NeedTypes}, paths...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := importer{header, map[string]*types.Package{}}
-	for _, pkg := range all {
-		for _, err := range pkg.Errors {
-			t.Fatal(err)
-		}
-		known.packages[pkg.PkgPath] = pkg.Types
+	known := importer{read(t, "prelude.go"), map[string]*types.Package{}}
+	for path, pkg := range all[0].Imports {
+		known.packages[path] = pkg.Types
 	}
 	return known
 }
@@ -96,26 +87,21 @@ func (known importer) check(code string) error {
 	if strings.Contains("\n"+code, "\npackage ") {
 		candidates = []string{code}
 	}
-	var reasons []error
-	for _, candidate := range candidates {
-		files := token.NewFileSet()
-		file, err := parser.ParseFile(files, "", candidate, parser.SkipObjectResolution)
-		if err != nil {
-			reasons = append(reasons, err)
-			continue
-		}
-		return known.typeCheck(files, file)
-	}
-	return errors.Join(reasons...)
-}
-
-func (known importer) typeCheck(files *token.FileSet, file *ast.File) error {
 	var problems []error
 	config := types.Config{Importer: known, Error: func(err error) {
 		if problem, ok := errors.AsType[types.Error](err); ok && !problem.Soft {
 			problems = append(problems, errors.New(problem.Msg))
 		}
 	}}
-	_, _ = config.Check("p", files, []*ast.File{file}, nil) // what it returns is among the problems
+	for _, candidate := range candidates {
+		files := token.NewFileSet()
+		file, err := parser.ParseFile(files, "", candidate, parser.SkipObjectResolution)
+		if err == nil {
+			problems = nil
+			_, _ = config.Check("p", files, []*ast.File{file}, nil) // what it returns is among the problems
+			break
+		}
+		problems = append(problems, err)
+	}
 	return errors.Join(problems...)
 }

@@ -34,19 +34,18 @@ func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
 	if err != nil {
 		return Binaries{}, fmt.Errorf("kube: %w", err)
 	}
-	find := func(s source) (string, error) { return s.build(ctx, progress) }
-	if assets := os.Getenv(assetsVariable); assets != "" {
-		find = func(s source) (string, error) { return asset(assets, s.name) }
+	var found [2]string
+	for i, s := range []source{server, etcdSource} {
+		if assets := os.Getenv(assetsVariable); assets != "" {
+			found[i], err = asset(assets, s.name)
+		} else {
+			found[i], err = s.build(ctx, progress)
+		}
+		if err != nil {
+			return Binaries{}, fmt.Errorf("kube: %w", err)
+		}
 	}
-	apiServer, err := find(server)
-	if err != nil {
-		return Binaries{}, fmt.Errorf("kube: %w", err)
-	}
-	etcd, err := find(etcdSource)
-	if err != nil {
-		return Binaries{}, fmt.Errorf("kube: %w", err)
-	}
-	return Binaries{apiServer, etcd}, nil
+	return Binaries{found[0], found[1]}, nil
 }
 
 // chosenAPIServer returns what to build the API server from. Only one of the two

@@ -59,8 +59,8 @@ type Options struct {
 	APIServerArgs, EtcdArgs []string
 
 	// EtcdURL, if set, is the URL of a running etcd, such as another control plane's: the
-	// API server joins that cluster, with a certificate authority of its own, and
-	// EtcdArgs has no effect.
+	// API server joins that cluster, with credentials of its own, and EtcdArgs has no
+	// effect.
 	EtcdURL string
 }
 
@@ -70,7 +70,6 @@ type ControlPlane struct {
 	Etcd      *Process // nil when Options.EtcdURL was set
 
 	guard     *guard
-	authority *authority
 	etcdURL   string
 	serverURL string       // the API server's
 	admin     *rest.Config // never changed; callers get copies
@@ -133,7 +132,7 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 		"--cert-dir=" + c.guard.dir,
 		"--tls-cert-file=" + c.path("serving.crt"),
 		"--tls-private-key-file=" + c.path("serving.key"),
-		"--client-ca-file=" + c.path("ca.crt"),
+		"--token-auth-file=" + c.path("tokens.csv"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + c.path("service-accounts.key"),
 		"--service-account-signing-key-file=" + c.path("service-accounts.key"),
@@ -174,17 +173,13 @@ func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int
 	return c.Etcd.Restart(ctx)
 }
 
-// configure writes the certificates, keys and the kubeconfig of an API server on port.
+// configure writes the credentials and the kubeconfig of an API server on port.
 func (c *ControlPlane) configure(port int) error {
 	var err error
-	if c.authority, err = newAuthority(); err != nil {
-		return err
-	}
-	if err := c.authority.writeServerFiles(c.guard.dir); err != nil {
-		return err
-	}
 	c.serverURL = fmt.Sprintf("https://127.0.0.1:%d", port)
-	c.admin = c.User("admin", "system:masters")
+	if c.admin, err = writeCredentials(c.guard.dir, c.serverURL); err != nil {
+		return err
+	}
 	if c.client, err = kubernetes.NewForConfig(c.admin); err != nil {
 		return err
 	}

@@ -68,18 +68,8 @@ func (p *Process) Restart(ctx context.Context) error {
 	return nil
 }
 
-// PID returns the process id, or 0 when the process is not running.
-func (p *Process) PID() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if !p.runningLocked() {
-		return 0
-	}
-	return p.current.cmd.Process.Pid
-}
-
-// Log returns the path of the file with the output of all starts of the process.
-func (p *Process) Log() string { return filepath.Join(p.dir, p.name+".log") }
+// log is the path of the file with the output of all starts of the process.
+func (p *Process) log() string { return filepath.Join(p.dir, p.name+".log") }
 
 // replace kills what runs and starts anew. It does not wait for readiness, so that
 // Kill and Stop need not either.
@@ -89,7 +79,7 @@ func (p *Process) replace() (*child, error) {
 	if err := p.killLocked(); err != nil {
 		return nil, err
 	}
-	log, err := os.OpenFile(p.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +169,7 @@ func (p *Process) runningLocked() bool {
 
 // logTail returns the end of the log, indented.
 func (p *Process) logTail() string {
-	log, err := os.ReadFile(p.Log())
+	log, err := os.ReadFile(p.log())
 	if err != nil {
 		return err.Error()
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -16,43 +17,31 @@ import (
 
 // source is what a binary is built from.
 type source struct {
-	name    string
-	dir     string // whose go.mod requires the module
-	module  string
-	pkg     string
-	takes   string                      // on two cores
-	ldflags func(version string) string // besides those that strip
+	name   string
+	dir    string // whose go.mod requires the module
+	module string
+	pkg    string
+	takes  string // on two cores
 }
 
 var (
 	apiServerSource       = apiServer("apiserver")
 	oldestAPIServerSource = apiServer("apiserver-oldest")
-	etcdSource            = source{
-		name:    "etcd",
-		dir:     besideThisFile("etcd"),
-		module:  "go.etcd.io/etcd/server/v3",
-		pkg:     "go.etcd.io/etcd/server/v3",
-		takes:   "40 seconds",
-		ldflags: func(string) string { return "" },
-	}
+	etcdSource            = source{"etcd", besideThisFile("etcd"), "go.etcd.io/etcd/server/v3", "go.etcd.io/etcd/server/v3", "40 seconds"}
 )
 
 // apiServer is the kube-apiserver of the version that dir's go.mod says.
 func apiServer(dir string) source {
-	return source{
-		name:   "kube-apiserver",
-		dir:    besideThisFile(dir),
-		module: "k8s.io/kubernetes",
-		pkg:    "k8s.io/kubernetes/cmd/kube-apiserver",
-		takes:  "4 minutes",
-		ldflags: func(version string) string {
-			// Kubernetes' release scripts set these; without them it says v0.0.0-master.
-			const variable = " -X k8s.io/component-base/version."
-			major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
-			minor, _, _ := strings.Cut(rest, ".")
-			return variable + "gitVersion=" + version + variable + "gitMajor=" + major + variable + "gitMinor=" + minor
-		},
-	}
+	return source{"kube-apiserver", besideThisFile(dir), "k8s.io/kubernetes", "k8s.io/kubernetes/cmd/kube-apiserver", "4 minutes"}
+}
+
+// ldflags strips the binary, and sets what Kubernetes' release scripts do; without it, an
+// API server says v0.0.0-master. Etcd has no such variables, which is no error.
+func ldflags(version string) string {
+	const variable = " -X k8s.io/component-base/version."
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, _, _ := strings.Cut(rest, ".")
+	return "-s -w" + variable + "gitVersion=" + version + variable + "gitMajor=" + major + variable + "gitMinor=" + minor
 }
 
 // besideThisFile returns the path of a folder beside this file, as the compiler saw it.
@@ -64,12 +53,22 @@ func besideThisFile(name string) string {
 	return filepath.Join(filepath.Dir(file), name)
 }
 
+// version returns the version that go.mod requires.
+func (s source) version() (string, error) {
+	requirements, err := os.ReadFile(filepath.Join(s.dir, "go.mod"))
+	if err != nil {
+		return "", fmt.Errorf("building %s needs a checkout of this package, compiled without -trimpath; or set %s: %w", s.name, assetsVariable, err)
+	}
+	match := regexp.MustCompile(`\s` + regexp.QuoteMeta(s.module) + ` (v\S+)`).FindSubmatch(requirements)
+	if match == nil {
+		return "", fmt.Errorf("%s/go.mod does not require %s", s.dir, s.module)
+	}
+	return string(match[1]), nil
+}
+
 // build returns the binary's path, after building it if it is not there.
 func (s source) build(ctx context.Context, progress io.Writer) (string, error) {
-	if _, err := os.Stat(filepath.Join(s.dir, "go.mod")); err != nil || !filepath.IsAbs(s.dir) {
-		return "", fmt.Errorf("building %s needs a checkout of this package, compiled without -trimpath; or set %s", s.name, assetsVariable)
-	}
-	version, err := s.version(ctx)
+	version, err := s.version()
 	if err != nil {
 		return "", err
 	}
@@ -119,44 +118,18 @@ func (s source) buildOnce(ctx context.Context, path, version string, progress io
 
 	partial := path + ".partial"
 	defer os.Remove(partial)
-	start := time.Now()
 	fmt.Fprintf(progress, "kube: building %s %s, once: about %s on two cores\n", s.name, version, s.takes)
 	if err := s.compile(ctx, partial, version, lock, progress); err != nil {
 		return err
 	}
-	fmt.Fprintf(progress, "kube: built %s %s in %d s\n", s.name, version, seconds(start))
+	fmt.Fprintf(progress, "kube: built %s %s\n", s.name, version)
 	return os.Rename(partial, path)
 }
 
+// compile runs the go command in the source's own module, for this machine, whatever the
+// caller's environment says.
 func (s source) compile(ctx context.Context, out, version string, lock *os.File, progress io.Writer) error {
-	cmd := s.goCommand(ctx, "build", "-v", "-trimpath", "-ldflags=-s -w"+s.ldflags(version), "-o", out, s.pkg)
-	// The build keeps the lock: if this process is killed, it goes on for a while.
-	cmd.ExtraFiles = []*os.File{lock}
-	start := time.Now()
-	output := &buildOutput{start: start, shown: start, what: s.name + " " + version, progress: progress}
-	cmd.Stdout, cmd.Stderr = output, output
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("building %s %s: %w\n%s", s.name, version, errors.Join(context.Cause(ctx), err), tail(output.text.Bytes()))
-	}
-	return nil
-}
-
-func (s source) version(ctx context.Context) (string, error) {
-	output, err := s.goCommand(ctx, "list", "-m", "-f={{.Version}}", s.module).Output()
-	if err != nil {
-		err = errors.Join(context.Cause(ctx), err)
-		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-			err = fmt.Errorf("%w\n%s", err, tail(exit.Stderr))
-		}
-		return "", fmt.Errorf("the version of %s: %w", s.module, err)
-	}
-	return strings.TrimSpace(string(output)), nil
-}
-
-// goCommand is a go command in the source's own module, for this machine,
-// whatever the caller's environment says.
-func (s source) goCommand(ctx context.Context, args ...string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags="+ldflags(version), "-o", out, s.pkg)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(),
 		"GOWORK=off",
@@ -167,26 +140,28 @@ func (s source) goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it removes its temporary files
 	cmd.WaitDelay = 10 * time.Second
-	return cmd
+	// The build keeps the lock: if this process is killed, it goes on for a while.
+	cmd.ExtraFiles = []*os.File{lock}
+	output := &buildOutput{shown: time.Now(), progress: progress}
+	cmd.Stdout, cmd.Stderr = output, output
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("building %s %s: %w\n%s", s.name, version, errors.Join(context.Cause(ctx), err), tail(output.Bytes()))
+	}
+	return nil
 }
-
-func seconds(since time.Time) int { return int(time.Since(since).Round(time.Second).Seconds()) }
 
 // buildOutput collects the output of go build -v, which names each package that it
 // compiles, and says now and then how far it is. The command writes from one goroutine.
 type buildOutput struct {
-	text         bytes.Buffer
-	start, shown time.Time
-	what         string
-	progress     io.Writer
+	bytes.Buffer
+	shown    time.Time
+	progress io.Writer
 }
 
 func (b *buildOutput) Write(p []byte) (int, error) {
-	n, err := b.text.Write(p)
 	if time.Since(b.shown) > 15*time.Second {
 		b.shown = time.Now()
-		packages := bytes.Count(b.text.Bytes(), []byte("\n")) - bytes.Count(b.text.Bytes(), []byte("go: downloading "))
-		fmt.Fprintf(b.progress, "kube: building %s: %d s, %d packages compiled\n", b.what, seconds(b.start), packages)
+		fmt.Fprintf(b.progress, "kube: still building, %d packages so far\n", bytes.Count(b.Bytes(), []byte("\n")))
 	}
-	return n, err
+	return b.Buffer.Write(p)
 }

@@ -14,24 +14,12 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// User returns a client configuration that authenticates as this user, by a
-// certificate, and has no rate limit. The user has the rights of its groups and those
-// that Grant gives it.
+// User returns the configuration of a client that is this user, by impersonation, and
+// has no rate limit. The user has the rights of its groups and those that Grant gives it.
 func (c *ControlPlane) User(name string, groups ...string) *rest.Config {
-	pair, err := c.authority.client(name, groups)
-	if err != nil {
-		// Only a broken random source or a name that is not UTF-8 gets here.
-		panic(fmt.Sprintf("kube: a certificate for %q: %v", name, err))
-	}
-	return &rest.Config{
-		Host: c.serverURL,
-		TLSClientConfig: rest.TLSClientConfig{
-			CAData:   c.authority.pem,
-			CertData: pair.cert,
-			KeyData:  pair.key,
-		},
-		QPS: -1,
-	}
+	config := c.Config()
+	config.Impersonate = rest.ImpersonationConfig{UserName: name, Groups: groups}
+	return config
 }
 
 // Grant replaces the user's rights in the namespace, except those of its groups, by
@@ -53,14 +41,13 @@ func (c *ControlPlane) Grant(ctx context.Context, namespace, user string, rules 
 		ObjectMeta: meta,
 		Rules:      append(slices.Clone(rules), marker),
 	}, metav1.UpdateOptions{})
-	if err != nil {
-		return fmt.Errorf("kube: granting: %w", err)
+	if err == nil {
+		_, err = rbac.RoleBindings(namespace).Update(ctx, &rbacv1.RoleBinding{
+			ObjectMeta: meta,
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
+			Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
+		}, metav1.UpdateOptions{})
 	}
-	_, err = rbac.RoleBindings(namespace).Update(ctx, &rbacv1.RoleBinding{
-		ObjectMeta: meta,
-		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: meta.Name},
-		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: user}},
-	}, metav1.UpdateOptions{})
 	if err != nil {
 		return fmt.Errorf("kube: granting: %w", err)
 	}

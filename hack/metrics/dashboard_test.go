@@ -14,26 +14,20 @@ import (
 
 // A dashboard is what these tests look at of Grafana's format.
 type dashboard struct {
-	Inputs     []struct{ Name, Type, PluginID string } `json:"__inputs"`
-	Title      string
+	Inputs     []struct{ Type, PluginID string } `json:"__inputs"`
 	Templating struct {
 		List []struct{ Name, Type, Definition string }
 	}
-	Panels []panel
-}
-
-type panel struct {
-	ID          int
-	Type, Title string
-	Description string
-	GridPos     struct{ X, Y, W, H int }
-	FieldConfig struct {
-		Defaults struct {
-			Unit       string
-			Thresholds struct{ Steps []json.RawMessage }
+	Panels []struct {
+		Type, Title, Description string
+		FieldConfig              struct {
+			Defaults struct {
+				Unit       string
+				Thresholds struct{ Steps []json.RawMessage }
+			}
 		}
+		Targets []struct{ Expr string }
 	}
-	Targets []struct{ RefID, Expr string }
 }
 
 func readDashboard(t *testing.T) dashboard {
@@ -54,31 +48,11 @@ func readDashboard(t *testing.T) dashboard {
 var units = []string{"none", "short", "s", "percentunit", "ops", "cpm"}
 
 func TestEachPanelOfTheDashboardSaysWhatItShows(t *testing.T) {
-	d := readDashboard(t)
-	titles, ids := map[string]bool{}, map[int]bool{}
-	cells := map[[2]int]string{}
-	for _, p := range d.Panels {
-		if p.Title == "" || titles[p.Title] || p.ID == 0 || ids[p.ID] {
-			t.Errorf("panel %d %q: title or id is missing or taken", p.ID, p.Title)
-		}
-		titles[p.Title], ids[p.ID] = true, true
-		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
-			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
-				if other := cells[[2]int{x, y}]; other != "" || x >= 24 {
-					t.Fatalf("panel %q lies over %q or beyond the edge", p.Title, other)
-				}
-				cells[[2]int{x, y}] = p.Title
-			}
-		}
-		if p.Type == "row" {
-			continue
-		}
-		if p.Description == "" || !slices.Contains(units, p.FieldConfig.Defaults.Unit) || len(p.FieldConfig.Defaults.Thresholds.Steps) == 0 || len(p.Targets) == 0 {
+	for _, p := range readDashboard(t).Panels {
+		defaults := p.FieldConfig.Defaults
+		if p.Type != "row" && (p.Description == "" || !slices.Contains(units, defaults.Unit) || len(defaults.Thresholds.Steps) == 0 || len(p.Targets) == 0) {
 			t.Errorf("panel %q has no description, unit, thresholds or queries", p.Title)
 		}
-	}
-	if len(titles) < 10 {
-		t.Errorf("%d panels", len(titles))
 	}
 }
 
@@ -106,7 +80,11 @@ func expand(expr string) string {
 
 func TestEveryQueryOfTheDashboardIsAnswered(t *testing.T) {
 	h, now := observe(t, 10)
-	for _, p := range readDashboard(t).Panels {
+	panels := readDashboard(t).Panels
+	if len(panels) < 10 {
+		t.Errorf("%d panels", len(panels))
+	}
+	for _, p := range panels {
 		for _, target := range p.Targets {
 			expr := expand(target.Expr)
 			parsed, err := parser.NewParser(parser.Options{}).ParseExpr(expr)
@@ -144,7 +122,8 @@ func TestTheDashboardShowsEveryMetric(t *testing.T) {
 		"mapstore_size_bytes", // its share of the limit is shown
 		"mapstore_versions_total",
 	}
-	for name := range newTarget(t).scrape() {
+	for _, family := range newTarget(t).scrape() {
+		name := family.GetName()
 		if shown := regexp.MustCompile(name + `(_sum)?\b`).Match(data); shown == slices.Contains(unshown, name) {
 			t.Errorf("%s is shown: %v", name, shown)
 		}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
@@ -18,7 +18,7 @@ import (
 const interval = 15 * time.Second
 
 // A history is what Prometheus has stored, by the labels of each series.
-type history map[string]*promql.Series
+type history map[string]promql.Series
 
 // observe scrapes a store that works, as if interval went by from one scrape to
 // the next, and returns the history and when it ends.
@@ -29,65 +29,57 @@ func observe(t *testing.T, scrapes int) (history, time.Time) {
 	for range scrapes {
 		g.work()
 		at = at.Add(interval)
-		families := g.scrape()
-		contact := families["mapstore_last_contact_timestamp_seconds"].GetMetric()[0].GetGauge()
-		*contact.Value = float64(at.UnixMilli())/1e3 - 1 // a time that went by like the others
-		for name, family := range families {
-			for _, m := range family.GetMetric() {
-				h.record(name, family.GetType(), m, at)
+		samples, err := expfmt.ExtractSamples(&expfmt.DecodeOptions{}, g.scrape()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sample := range samples {
+			key, value := sample.Metric.String(), float64(sample.Value)
+			if sample.Metric[model.MetricNameLabel] == "mapstore_last_contact_timestamp_seconds" {
+				value = float64(at.UnixMilli())/1e3 - 1 // a time that went by like the others
 			}
+			series, ok := h[key]
+			if !ok {
+				builder := labels.NewBuilder(labels.FromStrings("instance", "pod-1", "job", "test"))
+				for name, text := range sample.Metric {
+					builder.Set(string(name), string(text))
+				}
+				series.Metric = builder.Labels()
+			}
+			series.Floats = append(series.Floats, promql.FPoint{T: at.UnixMilli(), F: value})
+			h[key] = series
 		}
 	}
 	return h, at
 }
 
-func (h history) record(name string, kind dto.MetricType, m *dto.Metric, at time.Time) {
-	values := map[string]float64{}
-	switch kind {
-	case dto.MetricType_SUMMARY:
-		values[name+"_sum"] = m.GetSummary().GetSampleSum()
-		values[name+"_count"] = float64(m.GetSummary().GetSampleCount())
-	case dto.MetricType_COUNTER:
-		values[name] = m.GetCounter().GetValue()
-	default:
-		values[name] = m.GetGauge().GetValue()
-	}
-	for name, value := range values {
-		builder := labels.NewBuilder(labels.FromStrings(model.MetricNameLabel, name, "instance", "pod-1", "job", "test"))
-		for _, label := range m.GetLabel() {
-			builder.Set(label.GetName(), label.GetValue())
-		}
-		of := builder.Labels()
-		series := h[of.String()]
-		if series == nil {
-			series = &promql.Series{Metric: of}
-			h[of.String()] = series
-		}
-		series.Floats = append(series.Floats, promql.FPoint{T: at.UnixMilli(), F: value})
-	}
-}
+// changes are other values for the series of a selector: the n-th is what the function
+// returns.
+type changes map[string]func(n int) float64
 
-// altered returns the history with other values in the series of the selector:
-// the n-th is what value returns.
-func (h history) altered(selector string, value func(n int, was float64) float64) history {
-	matchers, err := parser.NewParser(parser.Options{}).ParseMetricSelector(selector)
-	if err != nil {
-		panic(err)
-	}
-	h, found := maps.Clone(h), false
-	for key, series := range h {
-		if !matches(series.Metric, matchers) {
-			continue
+func (h history) with(t *testing.T, all changes) history {
+	t.Helper()
+	h = maps.Clone(h)
+	for selector, value := range all {
+		matchers, err := parser.NewParser(parser.Options{}).ParseMetricSelector(selector)
+		if err != nil {
+			t.Fatal(err)
 		}
-		found = true
-		next := &promql.Series{Metric: series.Metric}
-		for n, point := range series.Floats {
-			next.Floats = append(next.Floats, promql.FPoint{T: point.T, F: value(n, point.F)})
+		found := false
+		for key, series := range h {
+			if !matches(series.Metric, matchers) {
+				continue
+			}
+			found = true
+			next := promql.Series{Metric: series.Metric}
+			for n, point := range series.Floats {
+				next.Floats = append(next.Floats, promql.FPoint{T: point.T, F: value(n)})
+			}
+			h[key] = next
 		}
-		h[key] = next
-	}
-	if !found {
-		panic("no series " + selector)
+		if !found {
+			t.Fatalf("no series %s", selector)
+		}
 	}
 	return h
 }
@@ -96,46 +88,31 @@ func (h history) altered(selector string, value func(n int, was float64) float64
 func (h history) query(t *testing.T, expr string, at time.Time) promql.Vector {
 	t.Helper()
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})})
-	defer func() {
-		if err := engine.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	query, err := engine.NewInstantQuery(t.Context(), storage.QueryableFunc(h.querier), nil, expr, at)
+	defer engine.Close()
+	query, err := engine.NewInstantQuery(t.Context(), &storage.MockQueryable{MockQuerier: &storage.MockQuerier{SelectMockFunction: h.find}}, nil, expr, at)
 	if err != nil {
 		t.Errorf("%s: %v", expr, err)
 		return nil
 	}
 	defer query.Close()
 	result := query.Exec(t.Context())
-	if result.Err != nil || len(result.Warnings) > 0 {
-		t.Errorf("%s: %v %v", expr, result.Err, result.Warnings)
-		return nil
-	}
 	vector, err := result.Vector()
-	if err != nil {
-		t.Errorf("%s: %v", expr, err)
+	if err != nil || len(result.Warnings) > 0 {
+		t.Errorf("%s: %v %v", expr, err, result.Warnings)
 	}
 	return vector
 }
 
-func (h history) querier(from, to int64) (storage.Querier, error) {
-	return &storage.MockQuerier{SelectMockFunction: func(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
-		found := &seriesSet{at: -1}
-		for _, series := range h {
-			if !matches(series.Metric, matchers) {
-				continue
-			}
-			within := promql.Series{Metric: series.Metric}
-			for _, point := range series.Floats {
-				if from <= point.T && point.T <= to {
-					within.Floats = append(within.Floats, point)
-				}
-			}
-			found.all = append(found.all, within)
+// find answers a selector. The engine takes of each series what lies in the time that it
+// asks for.
+func (h history) find(_ bool, _ *storage.SelectHints, matchers ...*labels.Matcher) storage.SeriesSet {
+	found := &seriesSet{at: -1}
+	for _, series := range h {
+		if matches(series.Metric, matchers) {
+			found.all = append(found.all, series)
 		}
-		return found
-	}}, nil
+	}
+	return found
 }
 
 func matches(of labels.Labels, matchers []*labels.Matcher) bool {

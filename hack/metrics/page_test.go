@@ -30,8 +30,8 @@ func TestThePageListsTheMetricsAsTheyAre(t *testing.T) {
 	for _, row := range regexp.MustCompile("(?m)^\\| `(mapstore_.*)` \\| (.*) \\| (.*) \\|$").FindAllStringSubmatch(section(t, "Metrics"), -1) {
 		listed = append(listed, fmt.Sprintf("%s, %s: %s", row[1], row[2], row[3]))
 	}
-	for name, family := range newTarget(t).scrape() {
-		exported = append(exported, fmt.Sprintf("%s, %s: %s", name, strings.ToLower(family.GetType().String()), family.GetHelp()))
+	for _, family := range newTarget(t).scrape() {
+		exported = append(exported, fmt.Sprintf("%s, %s: %s", family.GetName(), strings.ToLower(family.GetType().String()), family.GetHelp()))
 	}
 	slices.Sort(listed)
 	slices.Sort(exported)

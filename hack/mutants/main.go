@@ -64,66 +64,26 @@ func matching(pattern string) ([]mutant, error) {
 // returns an error unless all were caught.
 func check(ctx context.Context, selected []mutant, verbose bool) error {
 	start := time.Now()
-	passing, err := testsThatPass(ctx, selected)
-	if err != nil {
-		return err
-	}
-	passed, failed := 0, 0
+	passed := 0
 	for _, m := range selected {
 		start := time.Now()
-		verdict, output := "ERROR", "    "+m.caughtBy.String()+" fails without the mutant too\n"
-		if passing[m.caughtBy.top()] {
-			verdict, output = m.run(ctx)
-		}
+		verdict, output := m.run(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		fmt.Printf("%-8s %5.1fs  %s\n", verdict, time.Since(start).Seconds(), m)
 		if verdict == caught {
 			passed++
-		} else {
-			failed++
 		}
 		if verbose || verdict != caught && verdict != survived {
 			fmt.Println(output)
 		}
 	}
-	fmt.Printf("%d passed, %d failed, in %v\n", passed, failed, time.Since(start).Round(time.Second))
-	if failed > 0 {
+	fmt.Printf("%d passed, %d failed, in %v\n", passed, len(selected)-passed, time.Since(start).Round(time.Second))
+	if passed < len(selected) {
 		return errors.New("not every mutant was caught")
 	}
 	return nil
-}
-
-// testsThatPass runs the tests that the mutants name, as the code is. It needs
-// one run for each folder, and so one control plane for all that need one.
-func testsThatPass(ctx context.Context, selected []mutant) (map[test]bool, error) {
-	names := map[string][]string{}
-	for _, m := range selected {
-		if t := m.caughtBy.top(); !slices.Contains(names[t.dir], t.name) {
-			names[t.dir] = append(names[t.dir], t.name)
-		}
-	}
-	passing := map[test]bool{}
-	for dir, names := range names {
-		start := time.Now()
-		output, err := goTest(ctx, dir, "-v", "-timeout=15m", "-run=^("+strings.Join(names, "|")+")$")
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		n := 0
-		for _, name := range names {
-			if strings.Contains(output, "--- PASS: "+name+" ") {
-				passing[test{dir, name}] = true
-				n++
-			}
-		}
-		fmt.Printf("%8s %5.1fs  %s: %d of %d tests pass without a mutant\n", "", time.Since(start).Seconds(), dir, n, len(names))
-		if n < len(names) {
-			fmt.Println(output, err)
-		}
-	}
-	return passing, nil
 }
 
 // Verdicts. Anything else is an error of the mutant.
@@ -132,8 +92,12 @@ const (
 	survived = "SURVIVED"
 )
 
-// run runs the test with the mutant in place.
+// run runs the test without the mutant, whose result go test remembers, and then with it.
 func (m mutant) run(ctx context.Context) (verdict, output string) {
+	pattern := "-run=" + m.caughtBy.pattern()
+	if output, err := goTest(ctx, m.caughtBy.dir, "-timeout=5m", pattern); err != nil {
+		return "ERROR", output + "    " + m.caughtBy.String() + " fails without the mutant too"
+	}
 	dir, err := os.MkdirTemp("", "mutant")
 	if err != nil {
 		return "ERROR", err.Error()
@@ -143,7 +107,7 @@ func (m mutant) run(ctx context.Context) (verdict, output string) {
 	if err != nil {
 		return "ERROR", "    " + err.Error()
 	}
-	output, err = goTest(ctx, m.caughtBy.dir, "-overlay="+overlay, "-timeout=2m", "-run="+m.caughtBy.pattern())
+	output, err = goTest(ctx, m.caughtBy.dir, "-overlay="+overlay, "-timeout=2m", pattern)
 	switch {
 	case err == nil:
 		return survived, output
@@ -182,7 +146,7 @@ func (m mutant) overlay(dir string) (string, error) {
 // goTest runs tests of the package in dir, without the race detector: a test
 // should catch a mutant by what it checks.
 func goTest(ctx context.Context, dir string, args ...string) (output string, err error) {
-	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-count=1", "-vet=off"}, args...)...)
+	cmd := exec.CommandContext(ctx, "go", append([]string{"test", "-vet=off"}, args...)...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = 20 * time.Second
 	cmd.Dir = filepath.Join(root(), dir)

@@ -18,15 +18,10 @@ func TestEveryMutantApplies(t *testing.T) {
 		if _, err := m.overlay(t.TempDir()); err != nil {
 			t.Errorf("%s: %v", m.breaks, err)
 		}
-		if !exists(t, m.caughtBy.top()) {
+		if wanted := m.caughtBy.top(); !bytes.Contains(testsIn(t, wanted.dir), []byte("\nfunc "+wanted.name+"(")) {
 			t.Errorf("%s: there is no test %s", m.breaks, m.caughtBy)
 		}
 	}
-}
-
-func exists(t *testing.T, wanted test) bool {
-	t.Helper()
-	return bytes.Contains(testsIn(t, wanted.dir), []byte("\nfunc "+wanted.name+"("))
 }
 
 // testsIn returns the source of all tests in the folders.
@@ -55,7 +50,7 @@ func TestTheReliabilityPageNamesTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := testsIn(t, "pkg/watch", "pkg/mapstore", "hack/e2e")
+	sources := testsIn(t, "pkg/watch", "pkg/internal/group", "pkg/internal/ledger", "pkg/internal/remote", "pkg/mapstore", "hack/e2e")
 	names := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(string(page), -1)
 	if len(names) < 20 {
 		t.Errorf("the page names only %d tests", len(names))

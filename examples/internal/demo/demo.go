@@ -37,7 +37,7 @@ func Main(which string, story Story) {
 
 // Run tells a story, step by step at this pace, and leaves nothing behind.
 func Run(ctx context.Context, out io.Writer, which string, pace time.Duration, story Story) (err error) {
-	console := newConsole(out, pace)
+	console := &Console{pace: pace, out: out}
 	cluster, err := connect(ctx, which, console)
 	if err != nil {
 		return err

@@ -66,7 +66,11 @@ func (r *Rig) Client() (*Client, error) {
 	}
 	// What client-go would make, but for its cache of transports.
 	transport := utilnet.SetTransportDefaults(&http.Transport{TLSClientConfig: tlsConfig, MaxIdleConnsPerHost: 25})
-	traffic := &Traffic{next: transport}
+	authenticated, err := rest.HTTPWrappersForConfig(config, transport)
+	if err != nil {
+		return nil, err
+	}
+	traffic := &Traffic{next: authenticated}
 	clientset, err := kubernetes.NewForConfigAndClient(config, &http.Client{Transport: traffic})
 	if err != nil {
 		return nil, err
