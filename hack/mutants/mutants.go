@@ -93,7 +93,7 @@ var mutants = []mutant{
 		"pkg/mapstore/read.go",
 		"return err == nil && !older(list.ResourceVersion, revision)",
 		"return err == nil && list != nil",
-		mapstore("TestWaitForARevisionThatIsYetToComeWaits")},
+		mapstore("TestWaitForAsksUntilItIsAnswered")},
 
 	// 4: no lost update
 	{"4", "the Update carries no resource version",
@@ -386,8 +386,8 @@ var mutants = []mutant{
 	{"4", "a transaction changes the T that Load returns",
 		"pkg/typed/value.go",
 		"	value, err := v.codec.decode(text)\n",
-		"	value, err := v.decode(text)\n",
-		mapstore("TestUpdateGivesEachRunAValueOfItsOwn")},
+		"	value, err := v.decode(text, v.bound.now.Load(), nil)\n",
+		typed("TestUpdateGivesEachRunAValueOfItsOwn")},
 	{"7", "what is made of a store's versions lives on when the store is closed",
 		"pkg/mapstore/view.go",
 		"		all = append(all, v.Var)\n",
@@ -402,7 +402,7 @@ var mutants = []mutant{
 		"pkg/typed/bound.go",
 		"	if !next.good {",
 		"	if false {",
-		mapstore("TestARejectedTextLeavesTheLastGoodValue")},
+		typed("TestARejectedTextLeavesTheLastGoodValue")},
 	{"9", "a rejected key keeps back the others of a struct",
 		"pkg/typed/rejected.go",
 		"		if !ok {\n			return nil\n		}",

@@ -1,8 +1,6 @@
 package mapstore
 
 import (
-	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/go-logr/logr"
@@ -75,46 +73,5 @@ func TestOnlyAQuorumReadFromBeforeWhatWasSeenTurnsBackTime(t *testing.T) {
 	r.confirm(absentSnapshot("", "40"), r.load())
 	if now := r.load(); now.Exists() || now.resets != 2 {
 		t.Errorf("exists %v, %d resets, want to follow the server back to before the map", now.Exists(), now.resets)
-	}
-}
-
-func TestSnapshotsCompare(t *testing.T) {
-	old := snapshotOf(map[string]string{"same": "1", "changed": "1", "gone": "1"}, nil)
-	now := snapshotOf(map[string]string{"same": "1", "changed": "2", "new": ""}, nil)
-	old.sequence, now.sequence = 1, 2
-	want := []string{"changed", "gone", "new"}
-	for range 2 { // the second answer is remembered
-		if got := now.changedSince(old); !slices.Equal(got, want) {
-			t.Errorf("changed keys %v, want %v", got, want)
-		}
-	}
-	if got := now.changedSince(&Snapshot{}); !slices.Equal(got, []string{"changed", "new", "same"}) {
-		t.Errorf("changed from empty: %v", got)
-	}
-	change, _ := changeBetween(old, now, nil)
-	var deltas []string
-	for key, delta := range change.Deltas() {
-		deltas = append(deltas, fmt.Sprint(key, " ", delta.Op, " ", delta.Old, " ", delta.New))
-	}
-	if want := []string{"changed modified 1 2", "gone removed 1 ", "new added  "}; !slices.Equal(deltas, want) {
-		t.Errorf("deltas %q, want %q", deltas, want)
-	}
-	for name, row := range map[string]struct {
-		filters []Filter
-		keys    []string
-	}{
-		"keys":          {[]Filter{Keys("gone", "same", "absent")}, []string{"gone"}},
-		"a prefix":      {[]Filter{Prefix("n")}, []string{"new"}},
-		"either of two": {[]Filter{Prefix("n"), Keys("changed")}, []string{"changed", "new"}},
-		"none":          {[]Filter{Keys()}, nil},
-	} {
-		change, tell := changeBetween(old, now, row.filters)
-		if !slices.Equal(change.Keys(), row.keys) || tell != (len(row.keys) > 0) {
-			t.Errorf("%s: %v, %v", name, change.Keys(), tell)
-		}
-	}
-	now.resets = 1
-	if change, tell := changeBetween(old, now, []Filter{Keys()}); !tell || !change.Reset {
-		t.Error("a Reset is silent when the filter lets no key through")
 	}
 }
