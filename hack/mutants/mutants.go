@@ -386,7 +386,7 @@ var mutants = []mutant{
 	{"4", "a transaction changes the T that Load returns",
 		"pkg/typed/value.go",
 		"	value, err := v.codec.decode(text)\n",
-		"	value, err := v.decode(text, v.bound.now.Load(), nil)\n",
+		"	value, err := v.decode(text, v.bound.states.Load(), nil)\n",
 		typed("TestUpdateGivesEachRunAValueOfItsOwn")},
 	{"7", "what is made of a store's versions lives on when the store is closed",
 		"pkg/mapstore/view.go",
