@@ -66,7 +66,7 @@ var mutants = []mutant{
 		"pkg/mapstore/replica.go",
 		"	order, err := resourceversion.CompareResourceVersion(a, b)\n	return err != nil || order > 0",
 		"	return a > b",
-		mapstore("TestTheReplicaNeverGoesBack")},
+		mapstore("FuzzReplica")},
 	{"2", "a quorum read that is answered late turns back time",
 		"pkg/mapstore/replica.go",
 		"older(next.revision, asked.revision) && older(",

@@ -119,6 +119,7 @@ func TestAnotherHistoryOfTheSameRevisionIsAReset(t *testing.T) {
 		})
 		backup := add(t, store).Revision()
 		seen := add(t, store).Revision()
+		synctest.Wait() // the first Change is no Reset
 		outage := api.Fail(mapstoretest.Refused())
 		api.Rewind(backup)
 		if again := settings.Set("foreign", "1").ResourceVersion; again != seen {

@@ -13,36 +13,6 @@ func version(uid types.UID, revision string) *Snapshot {
 	return s
 }
 
-func TestTheReplicaNeverGoesBack(t *testing.T) {
-	r := newReplica(logr.Discard())
-	for _, step := range []struct {
-		next   *Snapshot
-		shows  string
-		exist  bool
-		resets uint64
-	}{
-		{version("a", "9"), "9", true, 0},
-		{version("a", "10"), "10", true, 0},
-		{version("a", "9"), "10", true, 0}, // a late answer
-		{version("a", "10"), "10", true, 0},
-		{absentSnapshot("a", "12"), "12", false, 0},
-		{version("a", "11"), "12", false, 0}, // a late answer does not revive it
-		{absentSnapshot("", "13"), "13", false, 0},
-		{version("b", "14"), "14", true, 1}, // recreated
-		{absentSnapshot("", "15"), "15", false, 1},
-		{version("c", "20"), "20", true, 2},
-	} {
-		r.install(step.next, 0)
-		now := r.load()
-		if now.revision != step.shows || now.Exists() != step.exist || now.resets != step.resets {
-			t.Fatalf("after %s %s: revision %s, exists %v, %d resets, want %+v", step.next.uid, step.next.revision, now.revision, now.Exists(), now.resets, step)
-		}
-		if now.uid == "" {
-			t.Error("the UID is lost")
-		}
-	}
-}
-
 func TestOnlyAQuorumReadFromBeforeWhatWasSeenTurnsBackTime(t *testing.T) {
 	r := newReplica(logr.Discard())
 	r.install(version("a", "100"), 0)

@@ -16,7 +16,7 @@ func hostileTexts() []string {
 	for c := 'b'; c <= 'i'; c++ {
 		laughs += fmt.Sprintf("%c: &%c [%s*%c]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 8), c-1)
 	}
-	const size = 1 << 16
+	const size = 1 << 14
 	texts := []string{
 		laughs,
 		"a: &a " + strings.Repeat("x", size/2) + "\nb: [" + strings.Repeat("*a,", size/6) + "]",

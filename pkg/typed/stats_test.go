@@ -46,24 +46,3 @@ func TestACallbackOfAValueThatBlocksShows(t *testing.T) {
 		}
 	})
 }
-
-func TestStatsCountRejectedTexts(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		store := mapstoretest.NewStore(t, nil)
-		v := typed.Bind(store, "n", typed.Int[int](), 1)
-		for _, step := range []struct {
-			key, text string
-			want      uint64
-		}{{"n", "x", 1}, {"other", "x", 1}, {"n", "y", 2}, {"n", "2", 2}, {"n", "y", 3}} {
-			set(t, store, step.key, step.text)
-			synctest.Wait()
-			if got := store.Stats().Rejections; got != step.want {
-				t.Errorf("%d rejections after %s became %s, want %d", got, step.key, step.text, step.want)
-			}
-		}
-		v.Close()
-		if got := store.Stats().Rejections; got != 3 {
-			t.Errorf("%d rejections after Close", got)
-		}
-	})
-}

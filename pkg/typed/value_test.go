@@ -11,42 +11,9 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
-
-// From before the first sync, through changes by others, deletion, and a cluster
-// that has gone back in time.
-func TestAValueFollowsItsKey(t *testing.T) {
-	api := mapstoretest.NewAPI(t)
-	other := open(t, api)
-	set(t, other, "n", "1")
-	backup := other.Snapshot().Revision()
-	store, start := unstarted(t, api, mapstore.Options{})
-	v := typed.Bind(store, "n", typed.Int[int](), 7)
-	changes := steps(v)
-	if v.Load() != 7 || v.Err() != nil {
-		t.Errorf("before the sync: %d, %v", v.Load(), v.Err())
-	}
-	start()
-	next(t, changes, step[int]{7, 1})
-	if late := typed.Bind(store, "n", typed.Int[int](), 7); late.Load() != 1 || late.Err() != nil {
-		t.Errorf("after Bind: %d, %v", late.Load(), late.Err())
-	}
-	set(t, other, "n", "2")
-	next(t, changes, step[int]{1, 2})
-	set(t, other, "unrelated", "x")
-	set(t, other, "n", "3")
-	next(t, changes, step[int]{2, 3})
-	remove(t, other, "n")
-	next(t, changes, step[int]{3, 7})
-	if v.Load() != 7 {
-		t.Errorf("Load = %d after the key was deleted, want the fallback", v.Load())
-	}
-	api.Rewind(backup)
-	next(t, changes, step[int]{7, 1})
-}
 
 func TestARejectedTextLeavesTheLastGoodValue(t *testing.T) {
 	store, log := listening(t, mapstoretest.NewAPI(t))
