@@ -71,7 +71,7 @@ var mutants = []mutant{
 		"pkg/mapstore/replica.go",
 		"	order, err := resourceversion.CompareResourceVersion(a, b)\n	return err != nil || order > 0",
 		"	return a > b",
-		mapstore("TestTheReplicaNeverGoesBack")},
+		mapstore("FuzzReplica")},
 	{"2", "a quorum read that is answered late turns back time",
 		"pkg/mapstore/replica.go",
 		"older(next.revision, asked.revision) && older(",
@@ -98,7 +98,7 @@ var mutants = []mutant{
 		"pkg/mapstore/read.go",
 		"return err == nil && !older(list.ResourceVersion, revision)",
 		"return err == nil && list != nil",
-		mapstore("TestWaitForARevisionThatIsYetToComeWaits")},
+		mapstore("TestWaitForAsksUntilItIsAnswered")},
 
 	// 4: no lost update
 	{"4", "the Update carries no resource version",
@@ -356,7 +356,7 @@ var mutants = []mutant{
 	{"4", "a transaction changes the T that Load returns",
 		"pkg/typed/value.go",
 		"	value, err := v.codec.decode(text)\n",
-		"	value, err := v.decode(text)\n",
+		"	value, err := v.decode(text, v.bound.states.Load(), nil)\n",
 		typed("TestUpdateGivesEachRunAValueOfItsOwn")},
 	{"7", "what is made of a store's versions lives on when the store is closed",
 		"pkg/mapstore/view.go",

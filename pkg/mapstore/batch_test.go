@@ -18,107 +18,123 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
-// An error counts only if what it comes from does: one transaction claims a key,
-// the next one of the same request finds it claimed, and then the server refuses
-// the request, or not.
-func TestAnErrorThatComesFromWhatIsNotCommittedDoesNotCount(t *testing.T) {
-	for name, refuse := range map[string]bool{"the request is refused": true, "the request is applied": false} {
+// Of several who share a request, one cannot be served: a policy forbids its value, or
+// a webhook trips over it, so that nobody knows whether such a request was applied.
+func TestWhatTheServerDoesNotCopeWithHoldsUpNobodyElse(t *testing.T) {
+	for name, row := range map[string]struct {
+		answer *apierrors.StatusError
+		is     func(error) bool
+		least  int // how often the server meets it: in company, and alone
+		most   int
+	}{
+		"a policy": {apierrors.NewForbidden(corev1.Resource("configmaps"), "settings", errors.New("a policy")), apierrors.IsForbidden, 2, 2},
+		"a webhook": {apierrors.NewInternalError(errors.New("a webhook has tripped")),
+			func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }, 2 * 3, 200},
+	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := mapstoretest.NewAPI(t)
-				api.ConfigMap("default", "settings").Put(map[string]string{"owner": ""})
-				store := api.Open(t, "settings", mapstore.Options{})
+				api.ConfigMap("default", "settings").Put(map[string]string{"k": "v"})
+				tripping := api.Peer()
+				trips := tripping.Fail(mapstoretest.Answer(row.answer), "update")
 				hang := api.FailNext(1, mapstoretest.Hang(), "update")
+				store := startOn(t, api.Config(), func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+					body, err := io.ReadAll(r.Body)
+					if err != nil {
+						return nil, err
+					}
+					r.Body = io.NopCloser(bytes.NewReader(body))
+					if bytes.Contains(body, []byte("poison")) {
+						next = tripping.Config().Transport
+					}
+					return next.RoundTrip(r)
+				})
 				var all sync.WaitGroup
 				all.Go(func() { write(t, store, "first") })
 				synctest.Wait() // its request hangs, and the others gather
-				taken := errors.New("taken")
-				isTaken := func(err error) bool { return errors.Is(err, taken) }
-				isNil := func(err error) bool { return err == nil }
-				claim := func(name string, expected func(error) bool) {
+				for value, timeout := range map[string]time.Duration{"poison": time.Minute, "good": 6 * time.Second, "fine": 6 * time.Second} {
 					all.Go(func() {
-						_, err := store.Update(t.Context(), func(tx *mapstore.Tx) error {
-							if owner, _ := tx.Get("owner"); owner != "" {
-								return taken
-							}
-							tx.Set("owner", name)
-							return nil
-						})
-						if !expected(err) {
-							t.Errorf("%s: %v", name, err)
+						if err := store.Set(within(t, timeout), value, value); value == "poison" && !row.is(err) || value != "poison" && err != nil {
+							t.Errorf("%s: %v", value, err)
 						}
 					})
-					synctest.Wait()
 				}
-				if refuse {
-					claim("A", apierrors.IsForbidden)
-					claim("B", isNil)
-					api.FailNext(1, mapstoretest.Answer(apierrors.NewForbidden(corev1.Resource("configmaps"), "settings", errors.New("a policy"))), "update")
-				} else {
-					claim("A", isNil)
-					claim("B", isTaken)
-				}
-				all.Go(func() {
-					defer func() {
-						if recover() != "bang" {
-							t.Error("the panic has not reached its caller")
-						}
-					}()
-					_, _ = store.Update(t.Context(), func(*mapstore.Tx) error { panic("bang") })
-				})
 				synctest.Wait()
 				hang.End()
 				all.Wait()
-				write(t, store, "last")
-				want := map[bool]string{true: "B", false: "A"}[refuse]
-				if owner, _ := store.Get("owner"); owner != want {
-					t.Errorf("owner = %q, want %q", owner, want)
+				if got := values(api); len(got) != 4 || got["good"] == "" || got["fine"] == "" {
+					t.Errorf("the map is %v", got)
+				}
+				if n := trips.Met(); n < row.least || n > row.most {
+					t.Errorf("the server has met it %d times", n)
 				}
 			})
 		})
 	}
 }
 
-// One transaction makes the server answer 500, as a webhook does that trips over
-// its value. Nobody knows whether such a request was applied.
-func TestWhatTheServerDoesNotCopeWithHoldsUpNobodyElse(t *testing.T) {
+const requestTime = 10 * time.Millisecond
+
+// slowStore returns a store whose commits take requestTime each, which it knows, and
+// what counts them.
+func slowStore(t *testing.T) (*mapstore.Store, *mapstoretest.Failure) {
+	api, store := started(t)
+	requests := api.Fail(mapstoretest.Slow(requestTime), "update")
+	write(t, store, "slow")
+	return store, requests
+}
+
+func TestWritersWhoWriteOnShareEachRequest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		settings := api.ConfigMap("default", "settings")
-		settings.Put(map[string]string{"first": "1"})
-		tripping := api.Peer()
-		trips := tripping.Fail(mapstoretest.Answer(apierrors.NewInternalError(errors.New("a webhook has tripped"))), "update")
-		store := startOn(t, api, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-			if r.Method != http.MethodPut {
-				return next.RoundTrip(r)
-			}
-			body, err := io.ReadAll(r.Body)
-			if err != nil {
-				return nil, err
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			if bytes.Contains(body, []byte("poison")) {
-				next = tripping.Config().Transport
-			}
-			return next.RoundTrip(r)
-		})
-		var all sync.WaitGroup
-		for value, timeout := range map[string]time.Duration{"poison": time.Minute, "good": 5 * time.Second, "fine": 5 * time.Second} {
-			all.Go(func() {
-				switch err := store.Set(within(t, timeout), value, value); {
-				case value != "poison" && err != nil:
-					t.Errorf("%s: %v", value, err)
-				case value == "poison" && !errors.Is(err, context.DeadlineExceeded):
-					t.Errorf("%s: %v", value, err)
+		store, requests := slowStore(t)
+		before := requests.Met()
+		const writes = 20
+		var writers sync.WaitGroup
+		for i := range 8 {
+			key := string(rune('a' + i))
+			writers.Go(func() {
+				for range writes {
+					write(t, store, key)
+					time.Sleep(time.Duration(i) * 50 * time.Microsecond)
 				}
 			})
 		}
-		all.Wait()
-		if got := settings.Values(); len(got) != 3 || got["good"] == "" || got["fine"] == "" {
-			t.Errorf("the map is %v", got)
+		writers.Wait()
+		// The first may go alone, and the last may have to.
+		if sent := requests.Met() - before; sent > writes+2 {
+			t.Errorf("%d requests carried 8 times %d writes", sent, writes)
 		}
-		if n := trips.Met(); n < 2*3 || n > 200 { // in company, and alone; but not as often as it can
-			t.Errorf("the server has tripped %d times", n)
+	})
+}
+
+func TestAStoreThatWaitedInVainWaitsLessOften(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, _ := slowStore(t)
+		ended := make(chan struct{})
+		var occasional sync.WaitGroup
+		occasional.Go(func() { // joins one request of the other, and is not there for the next
+			for {
+				select {
+				case <-ended:
+					return
+				case <-time.After(3 * requestTime):
+					write(t, store, "b")
+				}
+			}
+		})
+		waits := 0
+		for range 200 {
+			began := time.Now()
+			write(t, store, "a")
+			if waited := time.Since(began) - requestTime; waited == time.Millisecond {
+				waits++
+			}
 		}
+		// Otherwise it is fifty: one for each time that the other has joined.
+		if waits > 20 {
+			t.Errorf("it has waited in vain %d times", waits)
+		}
+		close(ended)
+		occasional.Wait()
 	})
 }

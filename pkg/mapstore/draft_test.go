@@ -105,58 +105,9 @@ func TestALoopOverATransactionMayWrite(t *testing.T) {
 	}
 }
 
-// Entries go where they are readable, stay where others have put them, and are
-// never in two places.
-func TestWhereEntriesAreStored(t *testing.T) {
-	base := snapshotOf(
-		map[string]string{"text": "t", "rewritten": "t"},
-		map[string][]byte{"foreign": []byte("text in binary"), "bin": {0xff}, "becomes-text": {0xff}, "gone": {0xff}},
-	)
-	d := newDraft(base)
-	tx := d.Begin()
-	tx.Set("rewritten", "\xfe")
-	tx.Set("becomes-text", "plain")
-	tx.Set("new", "")
-	tx.Delete("gone")
-	if err := d.Add(tx); err != nil {
-		t.Fatal(err)
-	}
-	object := d.configMap()
-	if want := map[string]string{"text": "t", "becomes-text": "plain", "new": ""}; !maps.Equal(object.Data, want) {
-		t.Errorf("data is %q, want %q", object.Data, want)
-	}
-	if got := slices.Sorted(maps.Keys(object.BinaryData)); !slices.Equal(got, []string{"bin", "foreign", "rewritten"}) {
-		t.Errorf("binaryData has %v", got)
-	}
-	if object.ResourceVersion != "7" || object.UID != "uid" {
-		t.Errorf("the guards are %q and %q", object.ResourceVersion, object.UID)
-	}
-	if len(base.object.Data) != 2 || len(base.object.BinaryData) != 4 {
-		t.Error("the base has changed")
-	}
-}
-
-func TestTheObjectsSizeIsWhatItIsOnTheWire(t *testing.T) {
-	empty := snapshotOf(nil, nil)
-	for _, n := range []int{0, 1, 100, 127, 128, 200, 16_383, 16_384, 300_000} {
-		for _, keyLength := range []int{1, 120, 128, 253} {
-			data := map[string]string{strings.Repeat("k", keyLength): strings.Repeat("v", n)}
-			s := snapshotOf(data, nil)
-			if want := s.object.Size() - empty.object.Size(); s.size().object != want {
-				t.Errorf("a key of %d and a value of %d count as %d, want %d", keyLength, n, s.size().object, want)
-			}
-			binary := snapshotOf(nil, map[string][]byte{strings.Repeat("k", keyLength): []byte(strings.Repeat("v", n))})
-			if want := binary.object.Size() - empty.object.Size(); binary.size().object != want {
-				t.Errorf("a binary value of %d counts as %d, want %d", n, binary.size().object, want)
-			}
-		}
-	}
-}
-
 func TestLimits(t *testing.T) {
 	immutable := snapshotOf(map[string]string{"k": "v"}, nil)
-	immutable.object.Immutable = new(bool)
-	*immutable.object.Immutable = true
+	immutable.object.Immutable = new(true)
 	full := snapshotOf(map[string]string{"k": strings.Repeat("v", maxValueBytes)}, nil)
 	over := snapshotOf(map[string]string{"k": strings.Repeat("v", maxValueBytes+2), "l": ""}, nil)
 	for name, row := range map[string]struct {

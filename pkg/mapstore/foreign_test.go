@@ -1,14 +1,18 @@
 package mapstore_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
+	"strconv"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
@@ -28,12 +32,11 @@ func TestALedgerThatIsPutBackDoublesNothing(t *testing.T) {
 							cm.Annotations = map[string]string{"mapstore/commits": ledger}
 						})
 					}
-					settings.Put(map[string]string{"n": "0"})
 					put()
-					store := startOn(t, api, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+					store := startOn(t, api.Config(), func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 						response, err := next.RoundTrip(r)
-						if err != nil || r.Method != http.MethodPut {
-							return response, err
+						if err != nil {
+							return nil, err
 						}
 						response.Body.Close()
 						put()
@@ -66,27 +69,67 @@ func TestALedgerThatIsPutBackDoublesNothing(t *testing.T) {
 	}
 }
 
-// startOn returns a store, synced, whose requests go through the function.
-func startOn(t *testing.T, api *mapstoretest.API, through func(http.RoundTripper, *http.Request) (*http.Response, error)) *mapstore.Store {
-	t.Helper()
-	config := api.Config()
-	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) { return through(next, r) })
-	})
-	return start(t, config)
-}
-
-// start returns a store, synced, on what config leads to.
-func start(t *testing.T, config *rest.Config) *mapstore.Store {
-	t.Helper()
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
+// A policy takes the ledger off each commit, or puts the one before back. What is lost
+// then cannot be found out; nothing is applied twice.
+func TestAPolicyThatChangesTheLedgerDoublesNothing(t *testing.T) {
+	for name, policy := range map[string]func(sent, before map[string]string){
+		"strips it":   func(sent, _ map[string]string) { delete(sent, "mapstore/commits") },
+		"restores it": func(sent, before map[string]string) { sent["mapstore/commits"] = before["mapstore/commits"] },
+	} {
+		for _, foreign := range []bool{false, true} {
+			t.Run(name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					api := mapstoretest.NewAPI(t)
+					settings := api.ConfigMap("default", "settings")
+					settings.Put(map[string]string{"n": "0"})
+					var lose atomic.Int32
+					config := api.Config()
+					config.ContentType = "application/json"
+					store := startOn(t, config, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+						var object corev1.ConfigMap
+						if err := json.NewDecoder(r.Body).Decode(&object); err != nil {
+							return nil, err
+						}
+						policy(object.Annotations, settings.Get().Annotations)
+						body, err := json.Marshal(object)
+						if err != nil {
+							return nil, err
+						}
+						r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+						response, err := next.RoundTrip(r)
+						if err == nil && lose.Add(-1) == 0 {
+							response.Body.Close()
+							if foreign {
+								settings.Put(map[string]string{"n": "5"})
+							}
+							return nil, io.ErrUnexpectedEOF
+						}
+						return response, err
+					})
+					lose.Store(3)
+					acknowledged, unknown := 0, 0
+					for range 6 {
+						switch _, err := store.Update(within(t, 10*time.Second), increment); {
+						case err == nil:
+							acknowledged++
+						case errors.Is(err, mapstore.ErrUnknownOutcome):
+							unknown++
+						default:
+							t.Error(err)
+						}
+					}
+					want := acknowledged + unknown
+					if foreign { // which has set it to five, and counts from there
+						want = 5 + 3
+					}
+					if unsigned := store.Stats().Unsigned; unsigned < 4 {
+						t.Errorf("%d commits without an id are counted", unsigned)
+					}
+					if n := settings.Values()["n"]; unknown != 1 || n != strconv.Itoa(want) {
+						t.Errorf("n = %s after %d increments and %d of unknown outcome", n, acknowledged, unknown)
+					}
+				})
+			})
+		}
 	}
-	store, err := mapstore.New(client, "default", "settings", mapstore.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	(&cluster{T: t}).start(store)
-	return store
 }

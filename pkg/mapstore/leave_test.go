@@ -1,10 +1,7 @@
 package mapstore_test
 
 import (
-	"context"
-	"errors"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,28 +10,12 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
-// expectNotApplied takes the error of a write whose ctx has ended before it was sent.
-func expectNotApplied(t *testing.T, err error) {
-	t.Helper()
-	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mapstore.ErrUnknownOutcome) {
-		t.Errorf("%v; want that it was not applied in time", err)
-	}
-}
-
-func within(t *testing.T, d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), d)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // Whose request has not been sent yet can be told for sure that nothing was
-// applied, and nothing is.
+// applied, and nothing is. (Package group shows it of those who share a request.)
 func TestWhoseCtxEndsBeforeTheRequestIsSentIsToldThatNothingWasApplied(t *testing.T) {
 	t.Run("in its own function", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			api := mapstoretest.NewAPI(t)
-			store := api.Open(t, "settings", mapstore.Options{})
-			set(t, store, "a", "1")
+			api, store := started(t)
 			_, err := store.Update(within(t, time.Second), func(tx *mapstore.Tx) error {
 				time.Sleep(2 * time.Second)
 				tx.Set("late", "1")
@@ -42,43 +23,7 @@ func TestWhoseCtxEndsBeforeTheRequestIsSentIsToldThatNothingWasApplied(t *testin
 			})
 			expectNotApplied(t, err)
 			set(t, store, "b", "1")
-			if got := api.ConfigMap("default", "settings").Values(); len(got) != 2 {
-				t.Errorf("the map is %v", got)
-			}
-		})
-	})
-	t.Run("in that of a neighbour", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			api := mapstoretest.NewAPI(t)
-			store := api.Open(t, "settings", mapstore.Options{})
-			set(t, store, "a", "1")
-			hang := api.FailNext(1, mapstoretest.Hang(), "update")
-			var writers sync.WaitGroup
-			writers.Go(func() { write(t, store, "first") })
-			synctest.Wait() // it hangs, and the next two share a request
-			writers.Go(func() { expectNotApplied(t, store.Set(within(t, time.Second), "early", "1")) })
-			synctest.Wait()
-			runs := 0
-			writers.Go(func() {
-				if _, err := store.Update(t.Context(), func(tx *mapstore.Tx) error {
-					if runs++; runs == 1 {
-						time.Sleep(2 * time.Second)
-					}
-					_, early := tx.Get("early")
-					if early != (runs == 1) { // what it was before, and what it is without its neighbour
-						t.Errorf("run %d finds the key of the other: %v", runs, early)
-					}
-					tx.Set("slow", "1")
-					return nil
-				}); err != nil {
-					t.Error(err)
-				}
-			})
-			synctest.Wait()
-			hang.End()
-			writers.Wait()
-			got := api.ConfigMap("default", "settings").Values()
-			if _, early := got["early"]; early || got["slow"] != "1" || len(got) != 3 {
+			if got := values(api); len(got) != 2 {
 				t.Errorf("the map is %v", got)
 			}
 		})
@@ -90,23 +35,33 @@ func TestWhoseCtxEndsBeforeTheRequestIsSentIsToldThatNothingWasApplied(t *testin
 			api.FailNext(1, mapstoretest.Slow(2*time.Second), "patch")
 			expectNotApplied(t, store.Set(within(t, time.Second), "k", "v"))
 			set(t, store, "b", "1")
-			if got := api.ConfigMap("default", "settings").Values(); len(got) != 1 {
+			if got := values(api); len(got) != 1 {
 				t.Errorf("the map is %v", got)
 			}
 		})
 	})
 	t.Run("before Start", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			store, err := mapstore.New(mapstoretest.NewAPI(t).Client(), "default", "settings", mapstore.Options{})
+			store, err := mapstore.New(mapstoretest.NewAPI(t).Client(), "default", "settings", mapstore.Options{WriteTimeout: time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer store.Close()
-			err = store.Set(within(t, time.Second), "k", "v")
-			expectNotApplied(t, err)
-			if !strings.Contains(err.Error(), "Start has not been called") {
-				t.Errorf("it does not say why: %v", err)
+			for what, err := range map[string]error{"Set": store.Set(t.Context(), "k", "v"), "Status": store.Status().Err, "WaitForSync": store.WaitForSync(within(t, time.Second))} {
+				if err == nil || !strings.Contains(err.Error(), "Start has not been called") {
+					t.Errorf("%s does not say why: %v", what, err)
+				}
+				if what == "Set" {
+					expectNotApplied(t, err)
+				}
 			}
+			written := make(chan error)
+			go func() { written <- store.Set(within(t, time.Second), "k", "v") }()
+			synctest.Wait()
+			go func() { _ = store.Start(t.Context()) }()
+			if err := <-written; err != nil {
+				t.Errorf("Set while the store starts: %v", err)
+			}
+			store.Close()
 		})
 	})
 }

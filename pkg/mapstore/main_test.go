@@ -1,11 +1,16 @@
 package mapstore_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -13,6 +18,7 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/internal/leak"
 	"github.com/unrolled/mapstore/v2/pkg/internal/memapi"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 // TestMain lets the examples open stores as a program would: from a kubeconfig
@@ -44,66 +50,104 @@ clusters: [{name: test, cluster: {server: %q}}]
 	return m.Run()
 }
 
-// A cluster is an API server of a test's own.
-type cluster struct {
-	*testing.T
-	api    *memapi.Server
-	server *httptest.Server
-}
-
-func newCluster(t *testing.T) *cluster {
+// start runs a store for the map default/settings until the end of the test, and
+// waits for the first sync.
+func start(t *testing.T, client kubernetes.Interface) *mapstore.Store {
 	t.Helper()
-	api := &memapi.Server{}
-	server := httptest.NewServer(api)
-	t.Cleanup(server.Close)
-	return &cluster{T: t, api: api, server: server}
-}
-
-func (c *cluster) client(change ...func(*rest.Config)) *kubernetes.Clientset {
-	c.Helper()
-	config := &rest.Config{Host: c.server.URL, QPS: -1}
-	for _, ch := range change {
-		ch(config)
-	}
-	client, err := kubernetes.NewForConfig(config)
+	store, err := mapstore.New(client, "default", "settings", mapstore.Options{})
 	if err != nil {
-		c.Fatal(err)
+		t.Fatal(err)
 	}
-	return client
-}
-
-// store returns a running store for the map ns/settings.
-func (c *cluster) store(change ...func(*rest.Config)) *mapstore.Store {
-	c.Helper()
-	store, err := mapstore.New(c.client(change...), "ns", "settings", mapstore.Options{})
-	if err != nil {
-		c.Fatal(err)
-	}
-	return c.start(store)
-}
-
-func (c *cluster) start(store *mapstore.Store) *mapstore.Store {
-	c.Helper()
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := store.Start(c.Context()); err != nil {
-			c.Errorf("Start: %v", err)
+		if err := store.Start(t.Context()); err != nil {
+			t.Errorf("Start: %v", err)
 		}
 	}()
-	c.Cleanup(func() {
+	t.Cleanup(func() {
 		store.Close()
 		<-ended
 	})
-	if err := store.WaitForSync(c.Context()); err != nil {
-		c.Fatal(err)
+	if err := store.WaitForSync(t.Context()); err != nil {
+		t.Fatal(err)
 	}
 	return store
+}
+
+// startOn starts a store whose Updates go through the function.
+func startOn(t *testing.T, config *rest.Config, update func(http.RoundTripper, *http.Request) (*http.Response, error)) *mapstore.Store {
+	t.Helper()
+	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if r.Method != http.MethodPut {
+				return next.RoundTrip(r)
+			}
+			return update(next, r)
+		})
+	})
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return start(t, client)
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// started returns an API server, and a store on it whose map has k = v.
+func started(t *testing.T) (*mapstoretest.API, *mapstore.Store) {
+	t.Helper()
+	api := mapstoretest.NewAPI(t)
+	api.ConfigMap("default", "settings").Set("k", "v")
+	store := api.Open(t, "settings", mapstore.Options{})
+	set(t, store, "k", "v") // its own id is in the ledger from now on
+	return api, store
+}
+
+func values(api *mapstoretest.API) map[string]string {
+	return api.ConfigMap("default", "settings").Values()
 }
 
 func set(t *testing.T, store *mapstore.Store, key, value string) {
 	t.Helper()
 	if err := store.Set(t.Context(), key, value); err != nil {
-		t.Fatal(err)
+		t.Error(err)
+	}
+}
+
+// write sets a key to something new.
+func write(t *testing.T, store *mapstore.Store, key string) {
+	t.Helper()
+	set(t, store, key, time.Now().String())
+}
+
+func increment(tx *mapstore.Tx) error {
+	tx.Set("n", strconv.Itoa(number(tx, "n")+1))
+	return nil
+}
+
+func add(t *testing.T, store *mapstore.Store) *mapstore.Snapshot {
+	t.Helper()
+	now, err := store.Update(t.Context(), increment)
+	if err != nil {
+		t.Error(err)
+	}
+	return now
+}
+
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// expectNotApplied takes the error of a write whose ctx has ended before it was sent.
+func expectNotApplied(t *testing.T, err error) {
+	t.Helper()
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, mapstore.ErrUnknownOutcome) {
+		t.Errorf("%v; want that it was not applied in time", err)
 	}
 }

@@ -3,7 +3,6 @@ package mapstore_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"math/rand/v2"
@@ -16,8 +15,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
@@ -40,10 +39,11 @@ func TestWhatWasAnsweredIsNotOfUnknownOutcome(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				api := mapstoretest.NewAPI(t)
-				store := api.Open(t, "settings", mapstore.Options{})
-				set(t, store, "k", "v")
+				api.ConfigMap("default", "settings").Set("k", "v")
+				// A write that ends in the backoff from before it has met nothing.
+				store := api.Open(t, "settings", mapstore.Options{MaxBackoff: 100 * time.Millisecond})
 				api.Fail(row.fault, "update")
-				for i := range 20 {
+				for i := range 5 {
 					err := store.Set(within(t, time.Duration(i+1)*499*time.Millisecond), "k", strconv.Itoa(i))
 					expectNotApplied(t, err)
 					if !row.says(err) {
@@ -59,9 +59,7 @@ func TestWhatWasAnsweredIsNotOfUnknownOutcome(t *testing.T) {
 // error of a write that may have been applied too.
 func TestTheReasonArrivesWithAnUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		set(t, store, "k", "v")
+		api, store := started(t)
 		api.Fail(mapstoretest.Answer(apierrors.NewInternalError(errors.New("database space exceeded"))), "update")
 		api.Fail(mapstoretest.Refused(), "get", "list")
 		err := store.Set(within(t, 5*time.Second), "k", "w")
@@ -78,24 +76,17 @@ func TestAWriteThatTheServerUndoesIsNotApplied(t *testing.T) {
 		config := api.Config()
 		config.ContentType = "application/json"
 		reverts := false
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(r *http.Request) (*http.Response, error) {
-				if r.Method == http.MethodPut && reverts {
-					var object corev1.ConfigMap
-					if err := json.NewDecoder(r.Body).Decode(&object); err != nil {
-						return nil, err
-					}
-					object.Data = map[string]string{"k": "v"}
-					body, err := json.Marshal(object)
-					if err != nil {
-						return nil, err
-					}
-					r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+		store := startOn(t, config, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+			if reverts {
+				body, err := io.ReadAll(r.Body)
+				if err != nil {
+					return nil, err
 				}
-				return next.RoundTrip(r)
-			})
+				body = bytes.ReplaceAll(body, []byte(`"k":"w"`), []byte(`"k":"v"`))
+				r.Body = io.NopCloser(bytes.NewReader(body))
+			}
+			return next.RoundTrip(r)
 		})
-		store := start(t, config)
 		set(t, store, "k", "v")
 		reverts = true
 		if err := store.Set(t.Context(), "k", "w"); err == nil || errors.Is(err, mapstore.ErrUnknownOutcome) {
@@ -107,14 +98,18 @@ func TestAWriteThatTheServerUndoesIsNotApplied(t *testing.T) {
 }
 
 // A conflict is an answer, also when nothing can be read behind it.
-func TestAConflictBehindWhichReadsHangIsNotOfUnknownOutcome(t *testing.T) {
+func TestAConflictBehindWhichNothingCanBeReadIsNotOfUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		set(t, store, "k", "v")
+		api, store := started(t)
+		conflict := api.FailNext(1, mapstoretest.Conflict(), "update")
+		unread := api.Fail(mapstoretest.Forbidden(), "get", "list", "watch")
+		set(t, store, "k", "w")
+		if conflict.Met() != 1 || unread.Met() == 0 {
+			t.Errorf("%d conflicts, and %d requests that were denied", conflict.Met(), unread.Met())
+		}
 		api.FailNext(1, mapstoretest.Conflict(), "update")
 		api.Fail(mapstoretest.Hang(), "get", "list", "watch")
-		expectNotApplied(t, store.Set(within(t, 5*time.Second), "k", "w"))
+		expectNotApplied(t, store.Set(within(t, 5*time.Second), "k", "x"))
 	})
 }
 
@@ -169,13 +164,51 @@ func TestADenialThatPassesIsNoError(t *testing.T) {
 	})
 }
 
+// It leaves nothing to be unsure of.
+func TestATransactionThatChangesNothingIsNeverOfUnknownOutcome(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, store := started(t)
+		lost := api.Fail(mapstoretest.LostAnswer(), "update")
+		expectNotApplied(t, store.Delete(within(t, 5*time.Second), "absent"))
+		if lost.Met() < 2 {
+			t.Errorf("%d answers were lost", lost.Met())
+		}
+	})
+}
+
+// A ctx that ends in the very moment of the outcome gives one or the other.
+func TestAnOutcomeIsASnapshotOrAnError(t *testing.T) {
+	api, store := started(t)
+	acknowledged, unknown := 0, 0
+	for i := range 1500 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(100+i%800)*time.Microsecond)
+		snapshot, err := store.Update(ctx, increment)
+		cancel()
+		switch {
+		case (err == nil) == (snapshot == nil):
+			t.Fatalf("Update = %v, %v", snapshot, err)
+		case err == nil:
+			acknowledged++
+		case errors.Is(err, mapstore.ErrUnknownOutcome):
+			unknown++
+		}
+	}
+	add(t, store) // when it is through, so is all before it
+	if n, _ := strconv.Atoi(values(api)["n"]); n < 1+acknowledged || n > 1+acknowledged+unknown {
+		t.Errorf("n = %d after %d acknowledged and %d unknown increments, and one more", n, acknowledged, unknown)
+	}
+}
+
 // What waits for the client's rate limit has not left.
 func TestWhatWaitsForTheRateLimitIsNotOfUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		config := api.Config()
+		config := mapstoretest.NewAPI(t).Config()
 		config.QPS = 0 // what everybody has
-		store := start(t, config)
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		store := start(t, client)
 		set(t, store, "k", "v")
 		held := 0
 		for range 30 {
@@ -194,9 +227,7 @@ func TestWhatWaitsForTheRateLimitIsNotOfUnknownOutcome(t *testing.T) {
 // sent; so it is not sent, and its answer cannot be lost.
 func TestARequestThatIsVoidIsNotSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		set(t, store, "n", "1")
+		api, store := started(t)
 		updates := api.Fail(mapstoretest.Slow(time.Millisecond), "update")
 		runs := 0
 		if _, err := store.Update(t.Context(), func(tx *mapstore.Tx) error {
@@ -225,9 +256,7 @@ func TestCloseWaitsForTheAnswerOfWhatIsInFlight(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				api := mapstoretest.NewAPI(t)
-				store := api.Open(t, "settings", mapstore.Options{})
-				set(t, store, "k", "v")
+				api, store := started(t)
 				api.Fail(mapstoretest.Slow(row.delay), "update")
 				outcomes := make(chan error, 2)
 				for _, key := range []string{"sent", "queued"} {
@@ -262,10 +291,7 @@ func TestALossyMomentStarvesNobody(t *testing.T) {
 			api := mapstoretest.NewAPI(t)
 			random := rand.New(rand.NewPCG(seed, 1))
 			healthy := time.Now().Add(4 * time.Second)
-			store := startOn(t, api, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-				if r.Method != http.MethodPut {
-					return next.RoundTrip(r)
-				}
+			store := startOn(t, api.Config(), func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 				time.Sleep(5 * time.Millisecond)
 				response, err := next.RoundTrip(r)
 				if err == nil && time.Now().Before(healthy) && random.IntN(10) < 3 {
@@ -295,84 +321,12 @@ func TestALossyMomentStarvesNobody(t *testing.T) {
 				})
 			}
 			writers.Wait()
-			if n := api.ConfigMap("default", "settings").Values()["n"]; n != strconv.FormatInt(acknowledged.Load(), 10) {
+			if n := values(api)["n"]; n != strconv.FormatInt(acknowledged.Load(), 10) {
 				t.Errorf("seed %d: n = %s after %d increments", seed, n, acknowledged.Load())
 			}
 			if waited := time.Duration(longest.Load()); waited > time.Second {
 				t.Errorf("seed %d: somebody has waited for %v since all is well", seed, waited)
 			}
 		})
-	}
-}
-
-// A policy takes the ledger off each commit, or puts the one before back. What is lost
-// then cannot be found out; nothing is applied twice.
-func TestAPolicyThatChangesTheLedgerDoublesNothing(t *testing.T) {
-	for name, policy := range map[string]func(sent, before map[string]string){
-		"strips it":   func(sent, _ map[string]string) { delete(sent, "mapstore/commits") },
-		"restores it": func(sent, before map[string]string) { sent["mapstore/commits"] = before["mapstore/commits"] },
-	} {
-		for _, foreign := range []bool{false, true} {
-			t.Run(name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					api := mapstoretest.NewAPI(t)
-					settings := api.ConfigMap("default", "settings")
-					settings.Put(map[string]string{"n": "0"})
-					var lose atomic.Int32
-					config := api.Config()
-					config.ContentType = "application/json"
-					config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-						return roundTripper(func(r *http.Request) (*http.Response, error) {
-							if r.Method != http.MethodPut {
-								return next.RoundTrip(r)
-							}
-							var object corev1.ConfigMap
-							if err := json.NewDecoder(r.Body).Decode(&object); err != nil {
-								return nil, err
-							}
-							before := settings.Get()
-							policy(object.Annotations, before.Annotations)
-							body, err := json.Marshal(object)
-							if err != nil {
-								return nil, err
-							}
-							r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-							response, err := next.RoundTrip(r)
-							if err == nil && lose.Add(-1) == 0 {
-								response.Body.Close()
-								if foreign {
-									settings.Put(map[string]string{"n": "5"})
-								}
-								return nil, io.ErrUnexpectedEOF
-							}
-							return response, err
-						})
-					})
-					store := start(t, config)
-					lose.Store(3)
-					acknowledged, unknown := 0, 0
-					for range 6 {
-						switch _, err := store.Update(within(t, 10*time.Second), increment); {
-						case err == nil:
-							acknowledged++
-						case errors.Is(err, mapstore.ErrUnknownOutcome):
-							unknown++
-						default:
-							t.Error(err)
-						}
-					}
-					want := acknowledged + unknown
-					if foreign { // which has set it to five, and counts from there
-						want = 5 + 3
-					}
-					if unsigned := store.Stats().Unsigned; unsigned < 4 {
-						t.Errorf("%d commits without an id are counted", unsigned)
-					}
-					if n := settings.Values()["n"]; unknown != 1 || n != strconv.Itoa(want) {
-						t.Errorf("n = %s after %d increments and %d of unknown outcome", n, acknowledged, unknown)
-					}
-				})
-			})
-		}
 	}
 }

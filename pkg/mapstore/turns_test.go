@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strconv"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +28,7 @@ func TestAStoreWaitsForItsTurn(t *testing.T) {
 				if author != "" { // somebody who knows of no ledger
 					ids = ledger.Parse(ids.With(author.NewID()))
 				}
-				next.object.Annotations = map[string]string{ledger.Annotation: joined(ids)}
+				next.object.Annotations = map[string]string{ledger.Annotation: strings.Join(ids, " ")}
 				c.local.install(next, 0)
 			}
 		}
@@ -38,10 +39,9 @@ func TestAStoreWaitsForItsTurn(t *testing.T) {
 				t.Errorf("%s: waited %v, %v, want %v", when, time.Since(began), err, want)
 			}
 		}
-		expect(0, "an empty map")
 		commitBy("AAAA", "BBBB", "US__")
+		past := c.local.load().object
 		expect(2*slot, "two others are before it, and do nothing")
-		commitBy("US__")
 		time.Sleep(time.Minute)
 		expect(0, "a minute after the last commit")
 		commitBy("AAAA", "BBBB", "US__")
@@ -68,20 +68,10 @@ func TestAStoreWaitsForItsTurn(t *testing.T) {
 		if err := c.awaitTurn(ctx); !errors.Is(err, ErrClosed) {
 			t.Errorf("awaitTurn: %v, want the cause", err)
 		}
-
-		past := c.local.load().object
 		c.local = newReplica()
 		first := snapshotOf(nil, nil)
 		first.object.Annotations = past.Annotations
 		c.local.install(first, 0)
 		expect(0, "the first version: nobody knows how old it is")
 	})
-}
-
-func joined(ids ledger.IDs) string {
-	text := ""
-	for _, id := range ids {
-		text += id + " "
-	}
-	return text
 }

@@ -84,71 +84,6 @@ func TestWhatTextsMean(t *testing.T) {
 	check(t, "YAML[any]", typed.YAML[any](), good("", nil), good("[1, yes, '2']", []any{1.0, true, "2"}))
 }
 
-// Hostile texts are rejected, or decoded, within bounds of time and memory.
-func TestHostileTextsAreBounded(t *testing.T) {
-	laughs := "a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]\n"
-	for c := 'b'; c <= 'i'; c++ {
-		laughs += fmt.Sprintf("%c: &%c [%s*%c]\n", c, c, strings.Repeat(fmt.Sprintf("*%c,", c-1), 8), c-1)
-	}
-	size := 1 << 17 // of 1 << 20 that a map may have
-	texts := map[string]string{
-		"a billion laughs":            laughs,
-		"a long string, often":        "a: &a " + strings.Repeat("x", size/2) + "\nb: [" + strings.Repeat("*a,", size/6) + "]",
-		"a long string, in merges":    "a: &a {k: " + strings.Repeat("x", size/2) + "}\nb:\n" + strings.Repeat("- <<: *a\n", size/20),
-		"an alias for itself":         "a: &a [*a]",
-		"anchors of one name":         strings.Repeat("- &a ["+strings.Repeat("*a,", 9)+"]\n", size/40),
-		"deep lists":                  strings.Repeat("[", size),
-		"deep lists that end":         strings.Repeat("[", 9000) + strings.Repeat("]", 9000),
-		"deep maps":                   strings.Repeat(`{"a":`, size/5),
-		"deep block lists":            strings.Repeat("- ", size/2),
-		"deep keys":                   strings.Repeat("? ", size/2),
-		"a long number":               strings.Repeat("9", size),
-		"a number of a long exponent": "1e" + strings.Repeat("9", size),
-		"many keys":                   "{" + strings.Repeat(`"a":1,`, size/6) + `"b":1}`,
-		"many commas":                 strings.Repeat(",", size),
-		"many colons":                 strings.Repeat("a: ", size/3),
-		"many tags":                   strings.Repeat("!!str ", size/6),
-		"many quotes":                 strings.Repeat(`"`, size),
-		"zero bytes":                  strings.Repeat("\x00", size),
-		"white space":                 strings.Repeat(" ", size),
-		"many lines":                  strings.Repeat("\n", size),
-		"many bars":                   strings.Repeat("|\n", size/2),
-		"ampersands":                  strings.Repeat("&", size),
-		"anchors":                     strings.Repeat("&a ", size/3),
-		"null":                        "null",
-	}
-	for name, text := range texts {
-		begun := time.Now()
-		_, err := typed.YAML[any]().Decode(text)
-		yaml := time.Since(begun)
-		mustNotQuote(t, name, text, err)
-		_, err = typed.JSON[any]().Decode(text)
-		mustNotQuote(t, name, text, err)
-		for _, decode := range []func(string) error{
-			func(s string) error { _, err := typed.Quantity().Decode(s); return err },
-			func(s string) error { _, err := typed.Duration().Decode(s); return err },
-			func(s string) error { _, err := typed.Float[float64]().Decode(s); return err },
-			func(s string) error { _, err := typed.Int[int]().Decode(s); return err },
-			func(s string) error { _, err := typed.Bool().Decode(s); return err },
-		} {
-			mustNotQuote(t, name, text, decode(text))
-		}
-		took := time.Since(begun)
-		t.Logf("%-28s YAML %v, all %v", name, yaml.Round(time.Millisecond), took.Round(time.Millisecond))
-		if took > 20*time.Second { // no bound of the codecs': only that there is one
-			t.Errorf("%s took %v", name, took)
-		}
-	}
-}
-
-// mustNotQuote fails if err is long enough to hold what it should not.
-func mustNotQuote(t *testing.T, name, text string, err error) {
-	t.Helper()
-	if err != nil && len(err.Error()) > 200 {
-		t.Errorf("%s: an error of %d bytes about %d: %.200s", name, len(err.Error()), len(text), err)
-	}
-}
-
 // Promise 12, for each codec: what a text looks like is not in the error.
 func TestNoCodecQuotesTheText(t *testing.T) {
 	const canary = "canary4711"
@@ -163,34 +98,34 @@ func TestNoCodecQuotesTheText(t *testing.T) {
 		Time   time.Time
 	}
 	texts = append(texts, `{"Map":{"`+canary+`":"x"}}`, `{"Time":"`+canary+`"}`)
-	store, log := listening(t, mapstoretest.NewAPI(t))
-	canaryCheck(t, store, log, "Bool", typed.Bool(), texts, canary)
-	canaryCheck(t, store, log, "Int", typed.Int[int](), texts, canary)
-	canaryCheck(t, store, log, "Float", typed.Float[float32](), texts, canary)
-	canaryCheck(t, store, log, "Duration", typed.Duration(), texts, canary)
-	canaryCheck(t, store, log, "Quantity", typed.Quantity(), texts, canary)
-	canaryCheck(t, store, log, "Text", typed.Text[netip.Addr](), texts, canary)
-	canaryCheck(t, store, log, "Time", typed.Text[time.Time](), texts, canary)
-	canaryCheck(t, store, log, "JSON", typed.JSON[all](), texts, canary)
-	canaryCheck(t, store, log, "StrictJSON", typed.StrictJSON[all](), texts, canary)
-	canaryCheck(t, store, log, "YAML", typed.YAML[all](), texts, canary)
-	canaryCheck(t, store, log, "StrictYAML", typed.StrictYAML[all](), texts, canary)
+	doNotQuote(t, "Bool", typed.Bool(), texts, canary)
+	doNotQuote(t, "Int", typed.Int[int](), texts, canary)
+	doNotQuote(t, "Float", typed.Float[float32](), texts, canary)
+	doNotQuote(t, "Duration", typed.Duration(), texts, canary)
+	doNotQuote(t, "Quantity", typed.Quantity(), texts, canary)
+	doNotQuote(t, "Text", typed.Text[netip.Addr](), texts, canary)
+	doNotQuote(t, "Time", typed.Text[time.Time](), texts, canary)
+	doNotQuote(t, "JSON", typed.JSON[all](), texts, canary)
+	doNotQuote(t, "StrictJSON", typed.StrictJSON[all](), texts, canary)
+	doNotQuote(t, "YAML", typed.YAML[all](), texts, canary)
+	doNotQuote(t, "StrictYAML", typed.StrictYAML[all](), texts, canary)
 }
 
-func canaryCheck[T any](t *testing.T, store *mapstore.Store, log <-chan string, name string, codec typed.Codec[T], texts []string, canary string) {
+func doNotQuote[T any](t *testing.T, name string, codec typed.Codec[T], texts []string, canary string) {
 	t.Helper()
-	var zero T
+	rejected := 0
 	for _, text := range texts {
-		if _, err := codec.Decode(text); err == nil {
-			continue
+		var zero T
+		_, err := codec.From(mapstore.NewSnapshot(map[string]string{"k": text}), "k", zero)
+		if err != nil {
+			rejected++
 		}
-		set(t, store, "k", text)
-		v := typed.Bind(store, "k", codec, zero)
-		said := fmt.Sprint(v.Err()) + fmt.Sprintf("%+v %#v", v.Err(), v.Err()) + <-log + fmt.Sprintf("%+v %#v", store.Status(), store.Status())
-		v.Close()
-		if v.Err() == nil || strings.Contains(said, canary) || strings.Contains(said, "47114711") {
+		if said := fmt.Sprintf("%v %+v %#v", err, err, err); strings.Contains(said, canary) || strings.Contains(said, "47114711") {
 			t.Errorf("%s: of %q it says %s", name, text, said)
 		}
+	}
+	if rejected < 10 {
+		t.Errorf("%s rejects %d texts only", name, rejected)
 	}
 }
 
@@ -216,8 +151,8 @@ func TestEncodingIsCanonicalAndReadable(t *testing.T) {
 	if text, err := typed.YAML[any]().Encode(json.Number("18446744073709551615")); text != "18446744073709551615\n" || err != nil {
 		t.Errorf("a large number is written as %q, %v", text, err)
 	}
+	store := mapstoretest.NewStore(t, nil)
 	for _, f := range []float64{math.NaN(), math.Inf(-1)} {
-		store := open(t, mapstoretest.NewAPI(t))
 		if err := typed.Bind(store, "f", typed.Float[float64](), 0).Set(t.Context(), f); err == nil {
 			t.Errorf("%v was written", f)
 		}
@@ -245,7 +180,7 @@ func roundTrip[T comparable](t *testing.T, codec typed.Codec[T], rows map[T]stri
 }
 
 func TestACodecThatCannotWorkIsFoundAtOnce(t *testing.T) {
-	store := open(t, mapstoretest.NewAPI(t))
+	store := mapstoretest.NewStore(t, nil)
 	cannotDecode := typed.Codec[int]{Encode: typed.Int[int]().Encode}
 	for what, misuse := range map[string]func(){
 		"Validate without a check":  func() { typed.Int[int]().Validate(nil) },

@@ -18,6 +18,8 @@ type limits struct {
 	Host string
 }
 
+var usual = limits{80, time.Second, "here"}
+
 var errUnfit = errors.New("the port and the host do not fit")
 
 func deriveLimits(now mapstore.Reader) (limits, error) {
@@ -36,7 +38,6 @@ func deriveLimits(now mapstore.Reader) (limits, error) {
 func TestADerivedFollowsTheWholeMap(t *testing.T) {
 	store, start := unstarted(t, mapstoretest.NewAPI(t), mapstore.Options{})
 	d := typed.Derive(store, deriveLimits)
-	usual := limits{80, time.Second, "here"}
 	if d.Load() != usual || d.Err() != nil {
 		t.Errorf("before the sync: %v, %v", d.Load(), d.Err())
 	}
@@ -56,7 +57,7 @@ func TestARejectedKeyHidesNoOtherKey(t *testing.T) {
 	set(t, store, "port", "81")
 	d := typed.Derive(store, deriveLimits)
 	changes := steps(d)
-	next(t, changes, step[limits]{limits{80, time.Second, "here"}, limits{81, time.Second, "here"}})
+	next(t, changes, step[limits]{usual, limits{81, time.Second, "here"}})
 	set(t, store, "port", "bad")
 	expect(t, log, `port: not an integer`)
 	set(t, store, "wait", "3s")
@@ -106,7 +107,7 @@ func TestAVersionThatDoesNotFitTogetherIsRefusedAsAWhole(t *testing.T) {
 	d := typed.Derive(store, deriveLimits)
 	changes := steps(d)
 	set(t, store, "port", "1")
-	next(t, changes, step[limits]{limits{80, time.Second, "here"}, limits{1, time.Second, "here"}})
+	next(t, changes, step[limits]{usual, limits{1, time.Second, "here"}})
 	set(t, store, "host", "there")
 	expect(t, log, "is rejected")
 	if err := d.Err(); d.Load() != (limits{1, time.Second, "here"}) || !errors.Is(err, errUnfit) || strings.Contains(err.Error(), errUnfit.Error()) {

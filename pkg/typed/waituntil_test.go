@@ -3,6 +3,7 @@ package typed_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,17 +14,22 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/typed"
 )
 
+func isBig(n int) bool { return n > 5 }
+
+// waiting returns a store, and what waits for a Value of it and for a Derived.
+func waiting(t *testing.T) (api *mapstoretest.API, store *mapstore.Store, waits []func(context.Context, func(int) bool) (int, error)) {
+	api = mapstoretest.NewAPI(t)
+	store = open(t, api)
+	v := typed.Bind(store, "n", typed.Int[int](), 0)
+	d := typed.Derive(store, func(now mapstore.Reader) (int, error) { return typed.Int[int]().From(now, "n", 0) })
+	return api, store, []func(context.Context, func(int) bool) (int, error){v.WaitUntil, d.WaitUntil}
+}
+
 func TestWaitUntilReturnsTheFirstValueThatFits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		v := typed.Bind(store, "n", typed.Int[int](), 0)
-		d := typed.Derive(store, func(now mapstore.Reader) (int, error) {
-			return typed.Int[int]().From(now, "n", 0)
-		})
-		isBig := func(n int) bool { return n > 5 }
-		got := make(chan int, 2)
-		for _, wait := range []func(context.Context, func(int) bool) (int, error){v.WaitUntil, d.WaitUntil} {
+		api, store, waits := waiting(t)
+		got := make(chan int, len(waits))
+		for _, wait := range waits {
 			go func() {
 				n, err := wait(t.Context(), isBig)
 				if err != nil {
@@ -43,13 +49,11 @@ func TestWaitUntilReturnsTheFirstValueThatFits(t *testing.T) {
 		next(t, got, 6)
 
 		for i := range 20 { // what was written by other means than the Value
-			set(t, store, "n", "7")
-			if n, err := v.WaitUntil(t.Context(), func(n int) bool { return n == 7 }); n != 7 || err != nil {
-				t.Errorf("%d: %d, %v", i, n, err)
-			}
-			set(t, store, "n", "8")
-			if n, err := d.WaitUntil(t.Context(), func(n int) bool { return n == 8 }); n != 8 || err != nil {
-				t.Errorf("%d: %d, %v", i, n, err)
+			set(t, store, "n", strconv.Itoa(i))
+			for _, wait := range waits {
+				if n, err := wait(t.Context(), func(n int) bool { return n == i }); n != i || err != nil {
+					t.Errorf("%d, %v, want %d", n, err, i)
+				}
 			}
 		}
 	})
@@ -57,51 +61,34 @@ func TestWaitUntilReturnsTheFirstValueThatFits(t *testing.T) {
 
 func TestWaitUntilSaysWhyAValueDidNotCome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		v := typed.Bind(store, "n", typed.Int[int](), 0)
-		d := typed.Derive(store, func(now mapstore.Reader) (int, error) { return now.Len(), nil })
-		isBig := func(n int) bool { return n > 5 }
-		wait := func() error {
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			n, err := v.WaitUntil(ctx, isBig)
-			if n != 0 {
-				t.Errorf("%d with %v", n, err)
+		api, store, waits := waiting(t)
+		expect := func(words string, errs ...error) {
+			t.Helper()
+			for _, wait := range waits {
+				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+				n, err := wait(ctx, isBig)
+				cancel()
+				if n != 0 || err == nil || !strings.Contains(err.Error(), words) || strings.Contains(err.Error(), "canary") {
+					t.Errorf("%d, %v, want %q", n, err, words)
+				}
+				for _, want := range errs {
+					if !errors.Is(err, want) {
+						t.Errorf("%v, want %v", err, want)
+					}
+				}
 			}
-			return err
 		}
-		if _, err := v.WaitUntil(t.Context(), nil); !errors.Is(err, mapstore.ErrInvalidArgument) {
-			t.Errorf("without a condition: %v", err)
+		for _, wait := range waits {
+			if _, err := wait(t.Context(), nil); !errors.Is(err, mapstore.ErrInvalidArgument) {
+				t.Errorf("without a condition: %v", err)
+			}
 		}
-		if _, err := d.WaitUntil(t.Context(), nil); !errors.Is(err, mapstore.ErrInvalidArgument) {
-			t.Errorf("without a condition: %v", err)
-		}
-		if err := wait(); err == nil || err.Error() != `mapstore: waiting for "n": context deadline exceeded` || !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("in vain: %v", err)
-		}
+		expect("mapstore: waiting for ", context.DeadlineExceeded)
 		set(t, store, "n", "canary-4711")
-		if err := wait(); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, typed.ErrRejected) || strings.Contains(err.Error(), "canary") {
-			t.Errorf("when the value is rejected: %v", err)
-		}
-		outage := api.Fail(mapstoretest.Refused())
-		if err := wait(); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "connection refused") {
-			t.Errorf("in an outage: %v", err)
-		}
-		outage.End()
-		go func() {
-			synctest.Wait()
-			v.Close()
-		}()
-		if _, err := v.WaitUntil(t.Context(), isBig); !errors.Is(err, mapstore.ErrClosed) {
-			t.Errorf("of a Value that is closed: %v", err)
-		}
-		go func() {
-			synctest.Wait()
-			store.Close()
-		}()
-		if _, err := d.WaitUntil(t.Context(), isBig); !errors.Is(err, mapstore.ErrClosed) {
-			t.Errorf("when the store is closed: %v", err)
-		}
+		expect("not an integer", context.DeadlineExceeded, typed.ErrRejected)
+		api.Fail(mapstoretest.Refused())
+		expect("connection refused", context.DeadlineExceeded)
+		time.AfterFunc(time.Second, func() { store.Close() })
+		expect("", mapstore.ErrClosed)
 	})
 }

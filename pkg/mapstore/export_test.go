@@ -1,4 +1,0 @@
-package mapstore
-
-// For the tests outside the package.
-var Eventually = eventually
