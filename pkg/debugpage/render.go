@@ -1,7 +1,6 @@
 package debugpage
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed" // of the page's template, style and script
 	"encoding/base64"
@@ -72,13 +71,13 @@ type keyData struct {
 
 // render renders a section for a live update. If a template fails, which a test
 // of each rules out, the section says so.
-func render(name string, data any) []byte {
-	var b bytes.Buffer
+func render(name string, data any) string {
+	var b strings.Builder
 	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
-		return []byte("<p>This part could not be rendered.</p>")
+		return "<p>This part could not be rendered.</p>"
 	}
 	// In an event stream a bare carriage return would end the line.
-	return bytes.ReplaceAll(b.Bytes(), []byte("\r"), []byte(" "))
+	return strings.ReplaceAll(b.String(), "\r", " ")
 }
 
 // Title names the page in tabs and histories: the state first, where it is seen.
