@@ -50,25 +50,6 @@ var templates = template.Must(template.New("").Option("missingkey=error").Funcs(
 	"script": func() template.JS { return template.JS(pageScript) },  //nolint:gosec // G203: see above
 }).Parse(pageTemplate))
 
-type pageData struct {
-	report
-	Keys listing
-	View view
-}
-
-// A keyData is the page of one key.
-type keyData struct {
-	report
-	Key             string
-	Present         bool
-	Bytes           int
-	Shown           bool // whether values are
-	Text            bool // whether this one is
-	Value           string
-	ValueBytes      int // how many of the value's bytes Value stands for
-	ListURL, RawURL string
-}
-
 // render renders a section for a live update. If a template fails, which a test
 // of each rules out, the section says so.
 func render(name string, data any) string {
