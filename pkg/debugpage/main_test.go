@@ -73,14 +73,8 @@ func get(page http.Handler, url string, header ...string) *httptest.ResponseReco
 // load returns what a browser gets.
 func load(page http.Handler, url string) string { return get(page, url).Body.String() }
 
-// A document is a part of the JSON form, all of which is in testdata.
-type document struct {
-	Changes []struct {
-		First bool
-		Keys  []struct{ Key string }
-	}
-	Value, ValueBase64 *string
-}
+// A document is the part of the JSON form that is not in testdata.
+type document struct{ Value, ValueBase64 *string }
 
 func decode(t *testing.T, page http.Handler, url string) document {
 	t.Helper()

@@ -168,22 +168,13 @@ func TestItIsReadOnlyAndSaysWhatIsWrong(t *testing.T) {
 	})
 }
 
+// All its links are relative: TestMarkupIsNeverInterpreted looks at each.
 func TestThePageWorksUnderAnyPath(t *testing.T) {
 	inBubble(t, map[string]string{"k": "v"}, func(s *site) {
 		page := s.page(debugpage.Options{})
-		mux := http.NewServeMux()
-		mux.Handle("/debug/mapstore/", page)
-		mux.Handle("/one", page)
-		mux.Handle("/deep/er/", http.StripPrefix("/deep/er", page))
-		for _, path := range []string{"/debug/mapstore/", "/one", "/deep/er/"} {
-			body := load(mux, path)
-			expectText(s.T, body, "Fresh: ns/settings")
-			for _, match := range href.FindAllStringSubmatch(body, -1) {
-				if url := match[1]; url != "data:," && !strings.HasPrefix(url, "?") {
-					s.Errorf("%s: a link leads to %q", path, url)
-				}
-			}
-			expectText(s.T, load(mux, path+"?key=k"), "Values are hidden.")
+		for path, page := range map[string]http.Handler{"/debug/mapstore/": page, "/one": page, "/deep/er": http.StripPrefix("/deep/er", page)} {
+			expectText(s.T, load(page, path), "Fresh: ns/settings")
+			expectText(s.T, load(page, path+"?key=k"), "Values are hidden.")
 		}
 	})
 }

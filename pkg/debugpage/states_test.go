@@ -1,6 +1,7 @@
 package debugpage_test
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -59,7 +60,7 @@ func TestWhatThePageSays(t *testing.T) {
 		urls    []string
 	}{
 		"on call": {
-			data:    map[string]string{"big": strings.Repeat("x", 1<<19), "small": "v"},
+			data: map[string]string{"big": strings.Repeat("x", 1<<19), "small": "v"},
 			happens: func(s *site) {
 				s.store.OnChange(s.stuck)
 				s.set("small", "vv")
@@ -92,14 +93,18 @@ func TestWhatThePageSays(t *testing.T) {
 				time.Sleep(time.Minute)
 			},
 		},
-		"closed": {data: map[string]string{"k": "v"}, happens: func(s *site) { s.store.Close() }},
-		"not synced": {happens: func(s *site) {
-			var err error
-			if s.store, err = mapstore.New(s.api.Client(), "ns", "settings", mapstore.Options{}); err != nil {
-				s.Fatal(err)
-			}
-			s.Cleanup(func() { _ = s.store.Close() })
-			s.shown = s.page(debugpage.Options{Instance: "pod-7"})
+		"closed":     {data: map[string]string{"k": "v"}, happens: func(s *site) { s.store.Close() }},
+		"not synced": {happens: func(s *site) { s.another("settings") }},
+		// What was there when the page was made counts as the beginning, and so does what
+		// the first sync brings. On an empty map the first change is one that somebody has made.
+		"empty at first": {data: map[string]string{}, happens: func(s *site) { s.set("k", "v") }},
+		"a page from before the sync": {data: map[string]string{"k": "v"}, happens: func(s *site) {
+			s.another("settings")
+			s.begin()
+		}},
+		"a page from before the sync with no map": {happens: func(s *site) {
+			s.another("absent")
+			s.begin()
 		}},
 		"rejected": {
 			data: map[string]string{"port": "nonsense", "wait": "1s", "rate": "1"},
@@ -201,6 +206,29 @@ func TestWhatThePageSays(t *testing.T) {
 			})
 		})
 	}
+}
+
+// another makes a store and its page, before the store is started.
+func (s *site) another(name string) {
+	s.Helper()
+	store, err := mapstore.New(s.api.Client(), "ns", name, mapstore.Options{})
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.Cleanup(func() { _ = store.Close() })
+	s.store = store
+	s.shown = s.page(debugpage.Options{Instance: "pod-7"})
+}
+
+// begin starts the store, and writes to it.
+func (s *site) begin() {
+	s.Helper()
+	go s.store.Start(context.Background()) //nolint:errcheck // it was not started before
+	if err := s.store.WaitForSync(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+	synctest.Wait()
+	s.set("another", "v")
 }
 
 // numbered returns keys and values of different lengths.
