@@ -26,7 +26,9 @@ func TestAnIntervalIsRenderedOnceForAllWhoLook(t *testing.T) {
 		for i := range h.live.parts { // so that what is rendered again is not the same
 			h.live.parts[i].html = "once"
 		}
-		h.live.keys[one] = part{"keys", "once"}
+		for v := range h.live.keys {
+			h.live.keys[v] = part{"keys", "once"}
+		}
 		for _, v := range []view{one, other} {
 			parts, _ := h.frame(v)
 			for _, p := range parts {
