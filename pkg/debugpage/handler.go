@@ -16,9 +16,8 @@ type Handler struct {
 	journal      *journal
 	subscription *watch.Subscription
 	live         live
-
-	closeOnce sync.Once
-	closed    chan struct{}
+	closed       chan struct{}
+	closeOnce    sync.Once
 }
 
 // New returns the page of store, which need not be running yet. The page remembers
@@ -56,20 +55,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "The page is read-only: GET or HEAD.", http.StatusMethodNotAllowed)
 		return
 	}
-	v, err := parseView(r)
+	v, wrong := parseView(r)
 	switch {
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadRequest)
+	case wrong != "":
+		http.Error(w, wrong, http.StatusBadRequest)
 	case v.form == formLive:
 		h.serveLive(w, r, v)
-	case v.form == formRaw:
-		h.serveRaw(w, v)
-	case v.form == formJSON:
-		h.serveJSON(w, v)
-	case v.hasKey:
-		h.serveKey(w, v)
 	default:
-		h.servePage(w, v)
+		h.serve(w, v)
 	}
 }
 

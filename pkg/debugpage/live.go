@@ -1,7 +1,6 @@
 package debugpage
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -12,30 +11,18 @@ import (
 
 // live is what all viewers of the page share. It has no goroutine: each viewer waits
 // in the one of its HTTP request, and the first to wake up in an interval renders
-// for all.
+// for all. It keeps what it has rendered, and no version of the map.
 type live struct {
 	mu      sync.Mutex // protects all below, and is held while rendering
 	viewers int
-	slot    int64            // the interval in which parts and keys were rendered
-	parts   []*part          // in the order of the page
-	keys    map[view]keyPart // of those views that somebody has asked for in this slot or the last
-	before  map[view]keyPart // of the last
-	ended   bool             // nothing will change any more
+	slot    int64         // the interval in which parts and keys were rendered
+	parts   []part        // in the order of the page
+	keys    map[view]part // of those views that somebody has asked for
+	ended   bool          // nothing will change any more
 }
 
-// A part is one section of the page. It never changes: a viewer that has got it
-// knows it by its pointer.
-type part struct {
-	name string
-	html []byte
-}
-
-// A keyPart is the list of keys, and the number of the version that it shows. The
-// version itself would be kept in memory.
-type keyPart struct {
-	version uint64
-	part    *part
-}
+// A part is one section of the page.
+type part struct{ name, html string }
 
 func (l *live) enter(limit int) bool {
 	l.mu.Lock()
@@ -52,45 +39,31 @@ func (l *live) leave() {
 	defer l.mu.Unlock()
 	l.viewers--
 	if l.viewers == 0 {
-		l.parts, l.keys, l.before, l.slot = nil, nil, nil, 0
+		l.slot, l.parts, l.keys = 0, nil, nil
 	}
 }
 
 // frame returns the parts of the page as of the current interval, and whether
 // they are the last.
-func (h *Handler) frame(v view) (parts []*part, ended bool) {
+func (h *Handler) frame(v view) (parts []part, ended bool) {
 	l := &h.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	version := h.store.Stats().Versions // before the snapshot: it may be newer than its number, never older
 	snapshot := h.store.Snapshot()
 	if slot := time.Now().UnixNano() / int64(interval); slot != l.slot {
-		l.slot = slot
-		l.before, l.keys = l.keys, make(map[view]keyPart)
 		report := h.report(snapshot)
-		l.ended = report.Status.State == closed
-		next := make([]*part, 0, len(sections))
-		for i, section := range sections {
-			p := &part{section, render(section, report)}
-			if l.parts != nil && bytes.Equal(l.parts[i].html, p.html) {
-				p = l.parts[i]
-			}
-			next = append(next, p)
+		l.slot, l.ended = slot, report.Status.State == closed
+		l.parts, l.keys = nil, make(map[view]part)
+		for _, name := range sections {
+			l.parts = append(l.parts, part{name, render(name, report)})
 		}
-		l.parts = next
 	}
 	keys, ok := l.keys[v]
 	if !ok {
-		keys = l.before[v]
-		if keys.part == nil || keys.version != version {
-			keys = keyPart{version, &part{"keys", render("keys", h.list(snapshot, v))}}
-			if old := l.before[v].part; old != nil && bytes.Equal(old.html, keys.part.html) {
-				keys.part = old
-			}
-		}
+		keys = part{"keys", render("keys", h.list(snapshot, v))}
 		l.keys[v] = keys
 	}
-	return append(slices.Clip(l.parts), keys.part), l.ended
+	return append(slices.Clip(l.parts), keys), l.ended
 }
 
 // serveLive sends the page's parts, and then those that have changed, until the
@@ -106,7 +79,7 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, v view) {
 		return
 	}
 	defer h.live.leave()
-	out := &stream{w, http.NewResponseController(w), make(map[string]*part)}
+	out := &stream{w, http.NewResponseController(w), make(map[string]string)}
 	if err := out.begin(); errors.Is(err, http.ErrNotSupported) {
 		http.Error(w, "The server cannot send live updates. The page can be loaded.", http.StatusNotImplemented)
 		return
@@ -116,9 +89,8 @@ func (h *Handler) serveLive(w http.ResponseWriter, r *http.Request, v view) {
 	if r.Method == http.MethodHead {
 		return
 	}
-	v = v.list()
 	for {
-		parts, ended := h.frame(v)
+		parts, ended := h.frame(v.list())
 		if err := out.send(parts); err != nil || ended || !h.nextInterval(r.Context()) {
 			return
 		}

@@ -4,32 +4,47 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/unrolled/mapstore/v2/pkg/debugpage"
 	"github.com/unrolled/mapstore/v2/pkg/internal/leak"
 )
 
-func TestAChangeIsSentWithinHalfASecond(t *testing.T) {
+// What the hundred have left behind would be found at the bubble's end.
+func TestAHundredViewersGetEachChangeWithinHalfASecond(t *testing.T) {
 	inBubble(t, map[string]string{"k": "v"}, func(s *site) {
-		viewer := serve(s.T, s.page(debugpage.Options{})).follow("/?format=live&prefix=k")
-		if got := viewer.response.Header.Get("Content-Type"); got != "text/event-stream; charset=utf-8" {
-			s.Errorf("content type %q", got)
+		server := serve(s.T, s.page(debugpage.Options{}))
+		var viewers [100]*viewer
+		for i := range viewers {
+			viewers[i] = server.follow("/?format=live&prefix=k")
+			if got := viewers[i].response.Header.Get("Content-Type"); got != "text/event-stream; charset=utf-8" {
+				s.Errorf("content type %q", got)
+			}
 		}
-		viewer.part("keys")
-		for i := range 3 {
-			key := fmt.Sprintf("k%d", i)
+		for n := range 3 {
+			s.set("k", fmt.Sprint(n))
 			start := time.Now()
-			s.set(key, "v")
-			for !strings.Contains(viewer.part("keys"), ">"+key+"<") {
+			s.set(fmt.Sprint("k", n), "v")
+			var wait sync.WaitGroup
+			for _, v := range viewers {
+				wait.Go(func() {
+					for !strings.Contains(v.part("keys"), fmt.Sprint(">k", n, "<")) {
+					}
+					if took := time.Since(start); took > 500*time.Millisecond {
+						s.Errorf("the change came after %v", took)
+					}
+				})
 			}
-			if took := time.Since(start); took > 500*time.Millisecond {
-				s.Errorf("the change came after %v", took)
-			}
+			wait.Wait()
+		}
+		for _, v := range viewers {
+			v.leave()
 		}
 	})
 }
@@ -160,34 +175,6 @@ func TestTooManyViewersAreRefusedAndThePageIsNot(t *testing.T) {
 	})
 }
 
-// What they have left behind would be found at the bubble's end.
-func TestAHundredViewersGetTheLastChangeAndLeaveNothing(t *testing.T) {
-	inBubble(t, map[string]string{"k": "v"}, func(s *site) {
-		server := serve(s.T, s.page(debugpage.Options{}))
-		var viewers sync.WaitGroup
-		var got [100]string
-		for i := range got {
-			viewer := server.follow("/?format=live")
-			viewers.Go(func() {
-				for !strings.Contains(got[i], ">last<") {
-					got[i] = viewer.part("keys")
-				}
-				viewer.leave()
-			})
-		}
-		for i := range 50 {
-			s.set("k", fmt.Sprint(i))
-		}
-		s.set("last", "v")
-		viewers.Wait()
-		for i := range got {
-			if got[i] != got[0] {
-				s.Errorf("viewer %d has got another list", i)
-			}
-		}
-	})
-}
-
 func TestAPageThatNobodyLooksAtHasNoGoroutine(t *testing.T) {
 	inBubble(t, map[string]string{"k": "v"}, func(s *site) {
 		synctest.Wait()
@@ -198,5 +185,28 @@ func TestAPageThatNobodyLooksAtHasNoGoroutine(t *testing.T) {
 		if after := len(leak.Goroutines()); after > before {
 			s.Errorf("100 pages hold %d goroutines", after-before)
 		}
+	})
+}
+
+// A page that nobody looks at must not keep a version alive that the store has let
+// go of; nor one that somebody has looked at.
+func TestOldVersionsAreNotKeptAlive(t *testing.T) {
+	inBubble(t, map[string]string{"k": "v"}, func(s *site) {
+		page := s.page(debugpage.Options{Values: debugpage.ShowValuesToAllWhoReachThePage})
+		viewer := serve(s.T, page).follow("/?format=live")
+		viewer.part("keys")
+		old := weak.Make(s.store.Snapshot())
+		for i := range 3 {
+			s.set("k", fmt.Sprint(i))
+			viewer.part("keys")
+		}
+		get(page, "/")
+		for range 100 {
+			if runtime.GC(); old.Value() == nil {
+				return
+			}
+		}
+		s.Error("the version is kept")
+		runtime.KeepAlive(page)
 	})
 }

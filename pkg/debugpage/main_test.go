@@ -1,6 +1,7 @@
 package debugpage_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,6 +22,7 @@ type site struct {
 	api      *mapstoretest.API
 	settings *mapstoretest.ConfigMap // the store's map
 	store    *mapstore.Store
+	shown    http.Handler // the page whose text is compared
 }
 
 // inBubble runs a test with a store whose map holds data, or does not exist if data
@@ -34,7 +36,7 @@ func inBubble(t *testing.T, data map[string]string, test func(*site)) {
 		if data != nil {
 			settings.Put(data)
 		}
-		test(&site{t, api, settings, api.Open(t, "settings", mapstore.Options{Namespace: "ns"})})
+		test(&site{T: t, api: api, settings: settings, store: api.Open(t, "settings", mapstore.Options{Namespace: "ns"})})
 	})
 }
 
@@ -70,6 +72,19 @@ func get(page http.Handler, url string, header ...string) *httptest.ResponseReco
 
 // load returns what a browser gets.
 func load(page http.Handler, url string) string { return get(page, url).Body.String() }
+
+// A document is the part of the JSON form that is not in testdata.
+type document struct{ Value, ValueBase64 *string }
+
+func decode(t *testing.T, page http.Handler, url string) document {
+	t.Helper()
+	var d document
+	w := get(page, url)
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil || w.Header().Get("Content-Type") != "application/json" {
+		t.Fatalf("%v in %s", err, w.Body)
+	}
+	return d
+}
 
 func request(page http.Handler, method, url string, header ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, url, nil)

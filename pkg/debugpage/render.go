@@ -1,7 +1,6 @@
 package debugpage
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed" // of the page's template, style and script
 	"encoding/base64"
@@ -46,84 +45,21 @@ var templates = template.Must(template.New("").Option("missingkey=error").Funcs(
 	"span":    func(t, now time.Time) string { return span(now.Sub(t)) },
 	"visible": visible,
 	"volume":  volume,
+	"without": func(n, all int) int { return all - n },
 	// The two are this package's own text, which is what their types assert.
 	"style":  func() template.CSS { return template.CSS(pageStyle) }, //nolint:gosec // G203: see above
 	"script": func() template.JS { return template.JS(pageScript) },  //nolint:gosec // G203: see above
 }).Parse(pageTemplate))
 
-type pageData struct {
-	report
-	Keys listing
-	View view
-}
-
-// A keyData is the page of one key.
-type keyData struct {
-	report
-	Key             string
-	Present         bool
-	Bytes           int
-	Shown           bool // whether values are
-	Text            bool // whether this one is
-	Value           string
-	ValueBytes      int // how many of the value's bytes Value stands for
-	ListURL, RawURL string
-}
-
 // render renders a section for a live update. If a template fails, which a test
 // of each rules out, the section says so.
-func render(name string, data any) []byte {
-	var b bytes.Buffer
+func render(name string, data any) string {
+	var b strings.Builder
 	if err := templates.ExecuteTemplate(&b, name, data); err != nil {
-		return []byte("<p>This part could not be rendered.</p>")
+		return "<p>This part could not be rendered.</p>"
 	}
 	// In an event stream a bare carriage return would end the line.
-	return bytes.ReplaceAll(b.Bytes(), []byte("\r"), []byte(" "))
-}
-
-// Title names the page in tabs and histories: the state first, where it is seen.
-func (r report) Title() string {
-	return r.Status.State.Word() + ": " + r.Namespace + "/" + r.Name
-}
-
-// Word returns what the state is called on the page.
-func (s state) Word() string {
-	switch s {
-	case fresh:
-		return "Fresh"
-	case waiting:
-		return "Not synced"
-	case stale:
-		return "Stale"
-	default:
-		return "Closed"
-	}
-}
-
-// Meaning says what the state means for reads.
-func (s state) Meaning() string {
-	switch s {
-	case fresh:
-		return "The copy follows the API server."
-	case waiting:
-		return "The store has not had a copy of the map yet: every read finds it empty."
-	case stale:
-		return "Reads serve the last known version, which others may have changed since."
-	default:
-		return "The store is closed: reads serve the last known version for ever, and writes fail."
-	}
-}
-
-// Level returns how bad it is that the map is so full: "ok", "warn" or "bad".
-func (s size) Level() string {
-	switch {
-	case s.Percent() >= 95:
-		return "bad"
-	case s.Percent() >= 80:
-		return "warn"
-	default:
-		return "ok"
-	}
+	return strings.ReplaceAll(b.String(), "\r", " ")
 }
 
 // Late reports whether the lag is too long for a callback that is merely slow.
@@ -135,43 +71,4 @@ func (s subscription) Folder() string { return s.Name[:strings.LastIndexByte(s.N
 // Function returns the rest of the function's name.
 func (s subscription) Function() string {
 	return strings.TrimSuffix(s.Name[len(s.Folder()):], "-fm") // which Go appends to method values
-}
-
-// Last returns the newest change, or nil if there was none.
-func (r report) Last() *entry {
-	if len(r.Changes) == 0 {
-		return nil
-	}
-	return &r.Changes[0]
-}
-
-const (
-	shownChanges       = 10 // the others are folded
-	shownSubscriptions = 20 // likewise
-)
-
-// RecentChanges returns the changes that are not folded.
-func (r report) RecentChanges() changes {
-	return changes{r.Time, r.Changes[:min(shownChanges, len(r.Changes))]}
-}
-
-// EarlierChanges returns the changes that are folded.
-func (r report) EarlierChanges() changes {
-	return changes{r.Time, r.Changes[min(shownChanges, len(r.Changes)):]}
-}
-
-// changes is a part of the list of changes, as of a time.
-type changes struct {
-	Time    time.Time
-	Entries []entry
-}
-
-// WorstSubscriptions returns the subscriptions that are not folded.
-func (r report) WorstSubscriptions() []subscription {
-	return r.Subscriptions[:min(shownSubscriptions, len(r.Subscriptions))]
-}
-
-// OtherSubscriptions returns the subscriptions that are folded.
-func (r report) OtherSubscriptions() []subscription {
-	return r.Subscriptions[min(shownSubscriptions, len(r.Subscriptions)):]
 }

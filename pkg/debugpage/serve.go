@@ -4,73 +4,85 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-func (h *Handler) servePage(w http.ResponseWriter, v view) {
-	v = v.list()
+// serve answers with the page or with one key, in the form that v asks for.
+func (h *Handler) serve(w http.ResponseWriter, v view) {
 	snapshot := h.store.Snapshot()
-	h.serveHTML(w, http.StatusOK, "page", pageData{
-		report: h.report(snapshot),
-		Keys:   h.list(snapshot, v),
-		View:   v,
-	})
+	value, present := snapshot.Get(v.key)
+	status, contentType := http.StatusOK, "text/html; charset=utf-8"
+	if v.hasKey && !present {
+		status = http.StatusNotFound
+	}
+	var body bytes.Buffer
+	var err error
+	switch {
+	case v.form == formRaw && !h.options.showValues():
+		http.Error(w, "Values are hidden.", http.StatusForbidden)
+		return
+	case v.form == formRaw && !present:
+		http.Error(w, "There is no such key.", http.StatusNotFound)
+		return
+	case v.form == formRaw: // as a file: no browser makes anything of it
+		contentType = "application/octet-stream"
+		w.Header().Set("Content-Disposition", "attachment")
+		body.WriteString(value)
+	case v.form == formJSON:
+		contentType = "application/json"
+		encoder := json.NewEncoder(&body)
+		encoder.SetIndent("", "  ")
+		err = encoder.Encode(h.document(snapshot, v))
+	case v.hasKey:
+		err = templates.ExecuteTemplate(&body, "key", h.key(snapshot, v))
+	default:
+		err = templates.ExecuteTemplate(&body, "page", pageData{h.report(snapshot), h.list(snapshot, v), v.list()})
+	}
+	if err != nil {
+		http.Error(w, "The page could not be rendered.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
 }
 
-// serveKey shows one key: how long its value is and, if it may, the value.
-func (h *Handler) serveKey(w http.ResponseWriter, v view) {
-	snapshot := h.store.Snapshot()
+// A pageData is the page in HTML.
+type pageData struct {
+	report
+	Keys listing
+	View view
+}
+
+// A keyData is the page of one key.
+type keyData struct {
+	report
+	Key             string
+	Present         bool
+	Bytes           int
+	Shown           bool // whether values are
+	Text            bool // whether this one is
+	Value           string
+	ValueBytes      int // how many of the value's bytes Value stands for
+	ListURL, RawURL string
+}
+
+func (h *Handler) key(snapshot *mapstore.Snapshot, v view) keyData {
 	value, ok := snapshot.Get(v.key)
 	data := keyData{
-		report:  h.report(snapshot),
-		Key:     v.key,
-		Present: ok,
-		Bytes:   len(value),
-		Shown:   h.options.showValues(),
-		ListURL: v.list().URL(),
-		RawURL:  v.withForm(formRaw).URL(),
+		report: h.report(snapshot), Key: v.key, Present: ok, Bytes: len(value), Shown: h.options.showValues(),
+		ListURL: v.list().URL(), RawURL: v.withForm(formRaw).URL(),
 	}
 	if data.Shown {
 		data.Text = isText(value)
 		data.Value, data.ValueBytes = readable(value)
 	}
-	status := http.StatusOK
-	if !ok {
-		status = http.StatusNotFound
-	}
-	h.serveHTML(w, status, "key", data)
-}
-
-// serveRaw sends a value as it is, as a file: no browser makes anything of it.
-func (h *Handler) serveRaw(w http.ResponseWriter, v view) {
-	if !h.options.showValues() {
-		http.Error(w, "Values are hidden.", http.StatusForbidden)
-		return
-	}
-	value, ok := h.store.Get(v.key)
-	if !ok {
-		http.Error(w, "There is no such key.", http.StatusNotFound)
-		return
-	}
-	w.Header().Set("Content-Type", "application/octet-stream")
-	w.Header().Set("Content-Disposition", "attachment")
-	w.Header().Set("Content-Length", strconv.Itoa(len(value)))
-	_, _ = w.Write([]byte(value))
-}
-
-func (h *Handler) serveHTML(w http.ResponseWriter, status int, name string, data any) {
-	var page bytes.Buffer
-	if err := templates.ExecuteTemplate(&page, name, data); err != nil {
-		http.Error(w, "The page could not be rendered.", http.StatusInternalServerError)
-		return
-	}
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Header().Set("Content-Length", strconv.Itoa(page.Len()))
-	w.WriteHeader(status)
-	_, _ = w.Write(page.Bytes())
+	return data
 }
 
 // A document is the JSON form of the page.
@@ -83,32 +95,22 @@ type document struct {
 	ValueBase64 *string `json:"valueBase64,omitempty"` // instead, if it is no UTF-8
 }
 
-func (h *Handler) serveJSON(w http.ResponseWriter, v view) {
-	snapshot := h.store.Snapshot()
-	d, status := document{report: h.report(snapshot)}, http.StatusOK
+func (h *Handler) document(snapshot *mapstore.Snapshot, v view) document {
+	d := document{report: h.report(snapshot), Keys: []row{}}
 	if !v.hasKey {
-		d.Keys = keysOf(snapshot, v)
-	} else if value, ok := snapshot.Get(v.key); !ok {
-		status = http.StatusNotFound
-	} else {
-		d.Keys = []row{{Key: v.key, Bytes: len(value)}}
-		switch {
-		case !h.options.showValues():
-		case utf8.ValidString(value):
-			d.Value = &value
-		default:
-			d.ValueBase64 = new(base64.StdEncoding.EncodeToString([]byte(value)))
-		}
+		d.Keys = append(d.Keys, keysOf(snapshot, v)...)
+		return d
 	}
-	if d.Keys == nil {
-		d.Keys = []row{}
+	value, ok := snapshot.Get(v.key)
+	if ok {
+		d.Keys = append(d.Keys, row{Key: v.key, Bytes: len(value)})
 	}
-	body, err := json.MarshalIndent(d, "", "  ")
-	if err != nil {
-		http.Error(w, fmt.Sprintf("The figures could not be encoded: %T.", err), http.StatusInternalServerError)
-		return
+	switch {
+	case !ok || !h.options.showValues():
+	case utf8.ValidString(value):
+		d.Value = &value
+	default:
+		d.ValueBase64 = new(base64.StdEncoding.EncodeToString([]byte(value)))
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(body, '\n'))
+	return d
 }

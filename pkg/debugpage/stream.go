@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -11,7 +12,7 @@ import (
 type stream struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
-	sent    map[string]*part // the last of each name
+	sent    map[string]string // the last part of each name
 }
 
 // begin sends the header. It returns http.ErrNotSupported, with nothing sent, when the
@@ -34,20 +35,14 @@ func (s *stream) begin() error {
 
 // send sends the parts that the viewer does not have. There is one each second, as the
 // page names the time.
-func (s *stream) send(parts []*part) error {
+func (s *stream) send(parts []part) error {
 	var events bytes.Buffer
 	for _, p := range parts {
-		if s.sent[p.name] == p {
+		if s.sent[p.name] == p.html {
 			continue
 		}
-		s.sent[p.name] = p
-		fmt.Fprintf(&events, "event: %s\n", p.name)
-		for line := range bytes.Lines(p.html) {
-			events.WriteString("data: ")
-			events.Write(bytes.TrimRight(line, "\r\n"))
-			events.WriteByte('\n')
-		}
-		events.WriteByte('\n')
+		s.sent[p.name] = p.html
+		fmt.Fprintf(&events, "event: %s\ndata: %s\n\n", p.name, strings.ReplaceAll(p.html, "\n", "\ndata: "))
 	}
 	if events.Len() == 0 {
 		return nil

@@ -1,7 +1,6 @@
 package debugpage
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -41,27 +40,28 @@ const (
 	maxPageNumber = 1 << 20
 )
 
-// parseView never quotes the query in its errors.
-func parseView(r *http.Request) (view, error) {
+// parseView returns what the request asks for, or what is wrong with it. It never
+// quotes the query.
+func parseView(r *http.Request) (v view, wrong string) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return view{}, errors.New("The query is malformed.") //nolint:staticcheck // ST1005: it is read by people, as a sentence
+		return view{}, "The query is malformed."
 	}
-	v := view{sort: bySize, page: 1, form: formHTML}
+	v = view{sort: bySize, page: 1, form: formHTML}
 	v.prefix, v.key, v.hasKey = query.Get("prefix"), query.Get("key"), query.Has("key")
 	if len(v.prefix) > maxKeyLength {
-		return view{}, errors.New("The prefix is longer than any key.") //nolint:staticcheck // ST1005: as above
+		return view{}, "The prefix is longer than any key."
 	}
 	switch order := sortOrder(query.Get("sort")); order {
 	case "", bySize:
 	case byName:
 		v.sort = byName
 	default:
-		return view{}, errors.New("Keys can be sorted by size or name.") //nolint:staticcheck // ST1005: as above
+		return view{}, "Keys can be sorted by size or name."
 	}
 	if page := query.Get("page"); page != "" {
 		if v.page, err = strconv.Atoi(page); err != nil || v.page < 1 || v.page > maxPageNumber {
-			return view{}, errors.New("Pages are numbered from 1.") //nolint:staticcheck // ST1005: as above
+			return view{}, "Pages are numbered from 1."
 		}
 	}
 	switch form := form(query.Get("format")); form {
@@ -72,9 +72,9 @@ func parseView(r *http.Request) (view, error) {
 	case formHTML, formJSON, formLive, formRaw:
 		v.form = form
 	default:
-		return view{}, errors.New("The format is html or json.") //nolint:staticcheck // ST1005: as above
+		return view{}, "The format is html or json."
 	}
-	return v, nil
+	return v, ""
 }
 
 // URL returns the reference to v, relative to wherever the page is.

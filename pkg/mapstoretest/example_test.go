@@ -1,8 +1,6 @@
 package mapstoretest_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"sync/atomic"
@@ -10,14 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 // What follows is how tests of one's own code look. An Example has no testing.TB,
-// so these are tests, of two small services.
+// so these are tests, of a small service.
 
 // A limiter follows the key "limit" of a map.
 type limiter struct {
@@ -39,24 +35,6 @@ func newLimiter(store *mapstore.Store) *limiter {
 // ready is for a readiness probe.
 func (l *limiter) ready() error { return l.store.Check(nil) }
 
-// A till counts what it has sold, in the map, for all tills together.
-type till struct{ store *mapstore.Store }
-
-// sell reports whether a sale is booked. A sale of which that is not known is not
-// booked again, but put aside for somebody to look at.
-func (t till) sell(ctx context.Context) (aside bool, err error) {
-	_, err = t.store.Update(ctx, func(tx *mapstore.Tx) error {
-		value, _ := tx.Get("sold")
-		sold, _ := strconv.Atoi(value) // 0 at first
-		tx.Set("sold", strconv.Itoa(sold+1))
-		return nil
-	})
-	if errors.Is(err, mapstore.ErrUnknownOutcome) {
-		return true, nil
-	}
-	return false, err
-}
-
 func TestTheLimitIsThatOfTheMap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLimiter(mapstoretest.NewStore(t, map[string]string{"limit": "10"}))
@@ -67,94 +45,32 @@ func TestTheLimitIsThatOfTheMap(t *testing.T) {
 	})
 }
 
-func TestTheLimitFollowsTheMapAndKeepsTheLastGoodOne(t *testing.T) {
+// An hour of outage takes milliseconds.
+func TestTheLimitFollowsTheMapAndOutlivesAnOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
 		settings := api.ConfigMap("default", "settings")
-		settings.Put(map[string]string{"limit": "10"})
 		l := newLimiter(api.Open(t, "settings", mapstore.Options{}))
-		for _, step := range []struct {
-			write string
-			want  int64
-		}{{"20", 20}, {"many", 20}, {"30", 30}} {
-			settings.Set("limit", step.write)
+		expect := func(limit int64, ready bool) {
+			t.Helper()
 			synctest.Wait()
-			if got := l.limit.Load(); got != step.want {
-				t.Errorf("limit = %d after a write of %q, want %d", got, step.write, step.want)
+			if got := l.limit.Load(); got != limit || (l.ready() == nil) != ready {
+				t.Errorf("limit = %d, want %d; ready: %v", got, limit, l.ready())
 			}
 		}
-		settings.Delete()
-		synctest.Wait()
-		if got := l.limit.Load(); got != 30 {
-			t.Errorf("limit = %d without a map", got)
-		}
-	})
-}
-
-// An hour of outage takes milliseconds.
-func TestTheServiceIsUnreadyThroughAnOutageAndServesOn(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		api.ConfigMap("default", "settings").Put(map[string]string{"limit": "10"})
-		l := newLimiter(api.Open(t, "settings", mapstore.Options{}))
+		settings.Set("limit", "20")
+		expect(20, true)
+		settings.Set("limit", "many")
+		expect(20, true)
 
 		outage := api.Fail(mapstoretest.Refused())
+		settings.Set("limit", "30")
 		time.Sleep(time.Hour)
-		if l.ready() == nil || l.limit.Load() != 10 {
-			t.Errorf("ready: %v, limit = %d", l.ready(), l.limit.Load())
-		}
-
+		expect(20, false)
 		outage.End()
 		time.Sleep(5 * time.Second)
-		if err := l.ready(); err != nil {
-			t.Errorf("after the outage: %v", err)
-		}
+		expect(30, true)
 	})
-}
-
-func TestASaleIsBookedOnceWhenItsAnswerIsLost(t *testing.T) {
-	api := mapstoretest.NewAPI(t)
-	sales := till{api.Open(t, "sales", mapstore.Options{})}
-	lost := api.FailNext(1, mapstoretest.LostAnswer(), "update")
-	if aside, err := sales.sell(t.Context()); aside || err != nil {
-		t.Errorf("sell: %v, %v", aside, err)
-	}
-	if sold := api.ConfigMap("default", "sales").Values()["sold"]; sold != "1" || lost.Met() != 1 {
-		t.Errorf("%s sold, %d answers lost", sold, lost.Met())
-	}
-}
-
-// The answer is lost, and so is the server by which the store would find out.
-func TestASaleIsPutAsideWhenNobodyKnowsWhetherItIsBooked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		sales := till{api.Open(t, "sales", mapstore.Options{})}
-		if _, err := sales.sell(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		api.Fail(mapstoretest.Refused())
-		api.FailNext(1, mapstoretest.LostAnswer(), "update")
-		if aside, err := sales.sell(t.Context()); !aside || err != nil { // after 30 s, WriteTimeout
-			t.Errorf("sell: %v, %v", aside, err)
-		}
-		if sold := api.ConfigMap("default", "sales").Values()["sold"]; sold != "2" {
-			t.Errorf("%s sold", sold)
-		}
-	})
-}
-
-func TestASaleWithoutTheRightToItFails(t *testing.T) {
-	api := mapstoretest.NewAPI(t)
-	sales := till{api.Open(t, "sales", mapstore.Options{})}
-	api.ConfigMap("default", "sales").Set("sold", "7")
-	denied := api.Fail(mapstoretest.Forbidden(), "update", "patch")
-	if _, err := sales.sell(t.Context()); !apierrors.IsForbidden(err) {
-		t.Errorf("sell: %v", err)
-	}
-	denied.End()
-	if _, err := sales.sell(t.Context()); err != nil {
-		t.Errorf("sell: %v", err)
-	}
 }
 
 // Whoever opens a store by itself finds the API server by the environment.

@@ -10,7 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
@@ -19,28 +18,41 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
-// A plain client, which does not look up what became of its request.
-func TestWhatALostRequestLeavesAndALostAnswer(t *testing.T) {
-	for name, test := range map[string]struct {
-		fault mapstoretest.Fault
-		want  string
+// A plain client, which does not look up what became of its request. Whether it was
+// sent is what net/http would report of it, and what a store goes by.
+func TestWhatBecomesOfARequestThatMeetsAFault(t *testing.T) {
+	is := func(target error) func(error) bool { return func(err error) bool { return errors.Is(err, target) } }
+	for _, test := range []struct {
+		fault   mapstoretest.Fault
+		sent    int
+		applied bool
+		err     func(error) bool
 	}{
-		"request": {mapstoretest.LostRequest(), "old"},
-		"answer":  {mapstoretest.LostAnswer(), "new"},
-		"refused": {mapstoretest.Refused(), "old"},
+		{mapstoretest.Slow(0), 1, true, is(nil)},
+		{mapstoretest.Refused(), 0, false, is(syscall.ECONNREFUSED)},
+		{mapstoretest.LostRequest(), 1, false, is(syscall.ECONNRESET)},
+		{mapstoretest.LostAnswer(), 1, true, is(syscall.ECONNRESET)},
+		{mapstoretest.Conflict(), 1, false, apierrors.IsConflict},
+		{mapstoretest.Forbidden(), 1, false, apierrors.IsForbidden},
+		{mapstoretest.Answer(apierrors.NewInternalError(errors.New("broken"))), 1, false, apierrors.IsInternalError},
 	} {
-		t.Run(name, func(t *testing.T) {
+		t.Run(test.fault.String(), func(t *testing.T) {
 			api := mapstoretest.NewAPI(t)
 			settings := api.ConfigMap("default", "settings")
 			object := settings.Set("k", "old")
 			object.Data["k"] = "new"
 			api.FailNext(1, test.fault, "update")
-			_, err := api.Client().CoreV1().ConfigMaps("default").Update(t.Context(), object, metav1.UpdateOptions{})
-			if refused := errors.Is(err, syscall.ECONNREFUSED); refused != (name == "refused") || !refused && !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("Update: %v", err)
+			connected, sent := 0, 0
+			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
+				GotConn:      func(httptrace.GotConnInfo) { connected++ },
+				WroteRequest: func(httptrace.WroteRequestInfo) { sent++ },
+			})
+			_, err := api.Client().CoreV1().ConfigMaps("default").Update(ctx, object, metav1.UpdateOptions{})
+			if !test.err(err) || connected != test.sent || sent != test.sent {
+				t.Errorf("%v, %d connections and %d requests, want %d", err, connected, sent, test.sent)
 			}
-			if got := settings.Values()["k"]; got != test.want {
-				t.Errorf("k = %q, want %q", got, test.want)
+			if applied := settings.Values()["k"] == "new"; applied != test.applied {
+				t.Errorf("applied: %v, want %v", applied, test.applied)
 			}
 		})
 	}
@@ -62,6 +74,11 @@ func TestAHungServerTakesRequestsAndSilencesOpenWatches(t *testing.T) {
 		if err := store.Set(ctx, "k", "v"); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Set: %v", err)
 		}
+		patience := make(chan error, 1)
+		go func() { // without a deadline, it goes on when the server does
+			_, err := api.Client().CoreV1().ConfigMaps("default").Get(t.Context(), "settings", metav1.GetOptions{})
+			patience <- err
+		}()
 		time.Sleep(2 * time.Minute) // half of StaleAfter, and some attempts
 		if store.Status().Err == nil {
 			t.Error("Status is well while the server hangs")
@@ -71,25 +88,9 @@ func TestAHungServerTakesRequestsAndSilencesOpenWatches(t *testing.T) {
 		if got, _ := store.Get("k"); got != "outside" || store.Status().Err != nil {
 			t.Errorf("k = %q, Status %v after the server came back", got, store.Status().Err)
 		}
-	})
-}
-
-func TestARequestThatHangsGoesOnWhenTheServerDoes(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		hang := api.FailNext(1, mapstoretest.Hang(), "patch")
-		go store.Set(t.Context(), "k", "v") //nolint:errcheck // looked at below
-		time.Sleep(time.Second)
-		if hang.Met() != 1 || api.ConfigMap("default", "settings").Get() != nil {
-			t.Errorf("%d requests hang", hang.Met())
+		if err := <-patience; err != nil {
+			t.Errorf("the request that hung: %v", err)
 		}
-		hang.End()
-		synctest.Wait()
-		if api.ConfigMap("default", "settings").Get() == nil {
-			t.Error("the request did not go on")
-		}
-		time.Sleep(time.Minute) // for Set to end within the bubble
 	})
 }
 
@@ -127,15 +128,16 @@ func TestARightThatIsMissingIsNamedAndItsReturnIsNoticed(t *testing.T) {
 	}
 }
 
-func TestAWatchGoesOnWithoutTheRightToIt(t *testing.T) {
+func TestAnOpenWatchGoesOnWithoutItsRightAndWhenTheNextIsToFail(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
 		store := api.Open(t, "settings", mapstore.Options{})
 		api.Fail(mapstoretest.Forbidden())
+		next := api.FailNext(1, mapstoretest.Refused(), "watch")
 		api.ConfigMap("default", "settings").Set("k", "v")
 		synctest.Wait()
-		if got, _ := store.Get("k"); got != "v" {
-			t.Errorf("k = %q", got)
+		if got, _ := store.Get("k"); got != "v" || next.Met() != 0 {
+			t.Errorf("k = %q, %d requests met the failure", got, next.Met())
 		}
 	})
 }
@@ -178,19 +180,6 @@ func TestAFaultOfOnePeerIsNotTheOthers(t *testing.T) {
 	})
 }
 
-func TestFailNextLeavesOpenWatchesAlone(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		store := api.Open(t, "settings", mapstore.Options{})
-		failure := api.FailNext(1, mapstoretest.Refused(), "watch")
-		api.ConfigMap("default", "settings").Set("k", "v")
-		synctest.Wait()
-		if got, _ := store.Get("k"); got != "v" || failure.Met() != 0 {
-			t.Errorf("k = %q, %d requests met the failure", got, failure.Met())
-		}
-	})
-}
-
 func TestTheLatestFailureMeetsARequest(t *testing.T) {
 	api := mapstoretest.NewAPI(t)
 	get := func() error {
@@ -208,31 +197,5 @@ func TestTheLatestFailureMeetsARequest(t *testing.T) {
 	outer.End()
 	if err := get(); !apierrors.IsNotFound(err) {
 		t.Errorf("at last: %v", err)
-	}
-}
-
-// A store goes by what net/http tells of a request, such as whether it was sent.
-func TestATraceTellsWhetherARequestWasSent(t *testing.T) {
-	for _, test := range []struct {
-		fault           mapstoretest.Fault
-		connected, sent int
-	}{
-		{mapstoretest.Slow(0), 1, 1}, {mapstoretest.Refused(), 0, 0}, {mapstoretest.LostRequest(), 1, 1}, {mapstoretest.LostAnswer(), 1, 1},
-		{mapstoretest.Conflict(), 1, 1}, {mapstoretest.Forbidden(), 1, 1},
-	} {
-		t.Run(test.fault.String(), func(t *testing.T) {
-			api := mapstoretest.NewAPI(t)
-			api.Fail(test.fault, "create")
-			connected, sent := 0, 0
-			ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-				GotConn:      func(httptrace.GotConnInfo) { connected++ },
-				WroteRequest: func(httptrace.WroteRequestInfo) { sent++ },
-			})
-			object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "settings"}}
-			_, _ = api.Client().CoreV1().ConfigMaps("default").Create(ctx, object, metav1.CreateOptions{})
-			if connected != test.connected || sent != test.sent {
-				t.Errorf("%d connections and %d requests, want %d and %d", connected, sent, test.connected, test.sent)
-			}
-		})
 	}
 }

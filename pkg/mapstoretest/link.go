@@ -129,10 +129,8 @@ func (l *link) silence() <-chan struct{} {
 // breakStreams breaks the connections of the watches that are open.
 func (l *link) breakStreams() {
 	l.mu.Lock()
-	streams := l.streams
-	l.streams = make(map[*stream]struct{})
-	l.mu.Unlock()
-	for s := range streams {
+	defer l.mu.Unlock()
+	for s := range l.streams {
 		s.end(errReset)
 	}
 }
@@ -152,23 +150,26 @@ func (l *link) close() {
 // A stream is the body of an open watch.
 type stream struct {
 	io.ReadCloser
-	link    *link
-	release func() bool // stops watching the request's ctx; set before anybody else has the stream
-	once    sync.Once
-	err     error         // what a read finds after the end; set before ended is closed
-	ended   chan struct{} // closed by the client, by a failure, or when the request's ctx ends
+	link *link
+	ctx  context.Context // the request's; ended also by the client and by failures
+	end  context.CancelCauseFunc
 }
 
 func (l *link) follow(ctx context.Context, body io.ReadCloser) *stream {
-	s := &stream{ReadCloser: body, link: l, ended: make(chan struct{})}
-	s.release = context.AfterFunc(ctx, func() { s.end(context.Cause(ctx)) })
+	s := &stream{ReadCloser: body, link: l}
+	s.ctx, s.end = context.WithCancelCause(ctx)
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.streams[s] = struct{}{}
-	closed := l.closed
-	l.mu.Unlock()
-	if closed {
+	if l.closed {
 		s.end(errReset)
 	}
+	context.AfterFunc(s.ctx, func() {
+		l.mu.Lock()
+		delete(l.streams, s)
+		l.mu.Unlock()
+		body.Close()
+	})
 	return s
 }
 
@@ -176,36 +177,22 @@ func (l *link) follow(ctx context.Context, body io.ReadCloser) *stream {
 func (s *stream) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
 	for {
-		select {
-		case <-s.ended:
-			return 0, s.err
-		default:
-		}
 		silence := s.link.silence()
+		if s.ctx.Err() != nil {
+			return 0, context.Cause(s.ctx)
+		}
 		if silence == nil {
 			return n, err
 		}
 		select {
 		case <-silence:
-		case <-s.ended:
+		case <-s.ctx.Done():
 		}
 	}
 }
 
 // Close ends the watch.
 func (s *stream) Close() error {
-	s.release()
 	s.end(io.ErrClosedPipe)
 	return nil
-}
-
-func (s *stream) end(err error) {
-	s.once.Do(func() {
-		s.link.mu.Lock()
-		delete(s.link.streams, s)
-		s.link.mu.Unlock()
-		s.err = err
-		close(s.ended)
-		s.ReadCloser.Close()
-	})
 }

@@ -13,7 +13,7 @@ var changeProperties = []property{
 	{"promise 7: folding the deltas gives the contents, from the first change to the last", func(s *suite) {
 		s.outside.Put(map[string]string{"from": "before", "gone": "soon"})
 		store := s.store()
-		f := follow(store)
+		f := s.follow(store, func() {})
 		for i := range 20 {
 			s.outside.Set("k", strconv.Itoa(i))
 			s.add(store, "n")
@@ -25,16 +25,15 @@ var changeProperties = []property{
 		if err != nil {
 			s.Fatal(err)
 		}
-		f.reaches(s, now)
-		if f.resets() != 0 {
-			s.Errorf("%d resets", f.resets())
+		if resets := f.reaches(s, now); resets != 0 {
+			s.Errorf("%d resets", resets)
 		}
 	}},
 	{"promise 7: a slow callback costs only itself, and ends at the current state", func(s *suite) {
 		store := s.store()
 		release := make(chan struct{})
-		slow := follow(store, func() { <-release })
-		quick := follow(store)
+		slow := s.follow(store, func() { <-release })
+		quick := s.follow(store, func() {})
 		for range 10 {
 			s.add(store, "n")
 		}
@@ -58,7 +57,7 @@ var changeProperties = []property{
 	{"promise 8: a deleted map is empty, and the next write creates it anew", func(s *suite) {
 		before := s.outside.Put(map[string]string{"k": "1"})
 		store := s.store()
-		f := follow(store)
+		f := s.follow(store, func() {})
 		s.outside.Delete()
 		gone := s.until(store, func(now *mapstore.Snapshot) bool { return !now.Exists() })
 		if gone.Len() != 0 || gone.UID() != before.UID {
@@ -76,13 +75,12 @@ var changeProperties = []property{
 	{"promise 8: a recreated map is a reset", func(s *suite) {
 		s.outside.Put(map[string]string{"k": "1", "old": "1"})
 		store := s.store()
-		f := follow(store)
+		f := s.follow(store, func() {})
 		f.reaches(s, store.Snapshot())
 		s.outside.Delete()
 		uid := s.outside.Put(map[string]string{"k": "2"}).UID
 		now := s.until(store, func(now *mapstore.Snapshot) bool { return now.Exists() && now.UID() == uid })
-		f.reaches(s, now)
-		if f.resets() == 0 {
+		if f.reaches(s, now) == 0 {
 			s.Error("no reset")
 		}
 	}},
@@ -93,66 +91,43 @@ type follower struct {
 	mu       sync.Mutex // protects all below
 	contents map[string]string
 	last     *mapstore.Snapshot // what the last change led to
-	broken   bool               // a change did not begin where the one before it ended
-	reset    int
-	news     chan struct{} // holds a token after a change
+	resets   int
 }
 
-func follow(store *mapstore.Store, before ...func()) *follower {
-	f := &follower{contents: make(map[string]string), news: make(chan struct{}, 1)}
+func (s *suite) follow(store *mapstore.Store, before func()) *follower {
+	f := &follower{contents: make(map[string]string)}
 	store.OnChange(func(change mapstore.Change) {
-		for _, fn := range before {
-			fn()
+		before()
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		if f.last == nil && change.Old.Len() != 0 || f.last != nil && change.Old != f.last {
+			s.Error("a change does not begin where the one before it ended")
 		}
-		f.fold(change)
+		f.last = change.New
+		for key, delta := range change.Deltas() {
+			if delta.Op == mapstore.Removed {
+				delete(f.contents, key)
+			} else {
+				f.contents[key] = delta.New
+			}
+		}
+		if change.Reset {
+			f.resets++
+		}
 	})
 	return f
 }
 
-func (f *follower) fold(change mapstore.Change) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.broken = f.broken || f.last == nil && change.Old.Len() != 0 || f.last != nil && change.Old != f.last
-	for key, delta := range change.Deltas() {
-		if delta.Op == mapstore.Removed {
-			delete(f.contents, key)
-		} else {
-			f.contents[key] = delta.New
-		}
-	}
-	if change.Reset {
-		f.reset++
-	}
-	f.last = change.New
-	select {
-	case f.news <- struct{}{}:
-	default:
-	}
-}
-
-// reaches waits until the contents are those of the snapshot.
-func (f *follower) reaches(s *suite, want *mapstore.Snapshot) {
+// reaches waits until the contents are those of the snapshot, and returns how many
+// resets there were.
+func (f *follower) reaches(s *suite, want *mapstore.Snapshot) int {
 	s.Helper()
-	for {
+	s.eventually("the subscriber comes to revision "+want.Revision(), func() bool {
 		f.mu.Lock()
-		done, broken := maps.Equal(f.contents, maps.Collect(want.All())), f.broken
-		f.mu.Unlock()
-		switch {
-		case broken:
-			s.Fatal("a change does not begin where the one before it ended")
-		case done:
-			return
-		}
-		select {
-		case <-f.news:
-		case <-s.within().Done():
-			s.Fatalf("the subscriber has not come to revision %s", want.Revision())
-		}
-	}
-}
-
-func (f *follower) resets() int {
+		defer f.mu.Unlock()
+		return maps.Equal(f.contents, maps.Collect(want.All()))
+	})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.reset
+	return f.resets
 }

@@ -9,50 +9,57 @@ import (
 
 // What objects, their versions and their identities are.
 var objectProperties = []property{
-	{"a stale update is a conflict and changes nothing", func(s *suite) {
+	{"a request about another version or object is a conflict, and changes nothing", func(s *suite) {
 		stale := s.create(named(suiteMap, map[string]string{"k": "1"}))
 		s.outside.Set("k", "2")
-		stale.Data["k"] = "3"
-		_, err := s.update(stale)
-		s.expect("update", apierrors.IsConflict, err)
-		if got := s.get(suiteMap).Data["k"]; got != "2" {
-			s.Errorf("k = %q", got)
+		now := s.outside.Set("k", "1") // so that the stale update would change nothing
+		another := now.DeepCopy()
+		another.UID, another.Data = "00000000-0000-0000-0000-000000000000", map[string]string{"k": "3"}
+		_, update := s.update(stale)
+		_, replace := s.update(another)
+		_, patch := s.patch(types.MergePatchType, `{"metadata":{"resourceVersion":"`+stale.ResourceVersion+`"},"data":{"k":"3"}}`)
+		for what, err := range map[string]error{
+			"a stale update": update, "an update with another UID": replace, "a stale patch": patch,
+			"a stale deletion":            s.delete(&metav1.Preconditions{ResourceVersion: &stale.ResourceVersion}),
+			"a deletion with another UID": s.delete(&metav1.Preconditions{UID: &another.UID}),
+		} {
+			s.expect(what, apierrors.IsConflict, err)
+		}
+		if got := s.get(suiteMap).ResourceVersion; got != now.ResourceVersion {
+			s.Errorf("version %s, want %s", got, now.ResourceVersion)
 		}
 	}},
-	{"an update without a version overwrites", func(s *suite) {
-		s.outside.Set("k", "1")
-		after, err := s.update(named(suiteMap, map[string]string{"other": "2"}))
+	{"an update without a version overwrites, but not who an object is", func(s *suite) {
+		before := s.outside.Set("k", "1")
+		object := named(suiteMap, map[string]string{"other": "2"})
+		object.CreationTimestamp = metav1.Unix(1, 0)
+		after, err := s.update(object)
 		if err != nil || after.Data["k"] != "" || after.Data["other"] != "2" {
 			s.Errorf("update: %v", err)
 		}
+		if after.UID != before.UID || !after.CreationTimestamp.Equal(&before.CreationTimestamp) {
+			s.Error("another UID or time of creation")
+		}
 	}},
-	{"an update with another UID is a conflict", func(s *suite) {
-		object := s.create(named(suiteMap, nil))
-		object.UID, object.Data = "00000000-0000-0000-0000-000000000000", map[string]string{"k": "1"}
-		_, err := s.update(object)
-		s.expect("update", apierrors.IsConflict, err)
-	}},
-	{"an update that changes nothing keeps the version, and a stale one is a conflict even so", func(s *suite) {
-		stale := s.create(named(suiteMap, map[string]string{"k": "1"}))
-		same, err := s.update(stale)
-		if err != nil || same.ResourceVersion != stale.ResourceVersion {
+	{"a write that changes nothing keeps the version", func(s *suite) {
+		before := s.create(named(suiteMap, map[string]string{"k": "1"}))
+		update, err := s.update(before.DeepCopy())
+		if err != nil || update.ResourceVersion != before.ResourceVersion {
 			s.Errorf("update: %v, or another version", err)
 		}
-		s.outside.Set("k", "2")
-		s.outside.Set("k", "1")
-		_, err = s.update(stale)
-		s.expect("a stale update", apierrors.IsConflict, err)
+		patch, err := s.patch(types.MergePatchType, `{"data":{"k":"1"}}`)
+		if err != nil || patch.ResourceVersion != before.ResourceVersion {
+			s.Errorf("patch: %v, or another version", err)
+		}
 	}},
-	{"an update or a deletion of what is absent is not found", func(s *suite) {
+	{"what is absent is not found, and what exists is not created again", func(s *suite) {
 		_, err := s.update(named(suiteMap, nil))
 		s.expect("update", apierrors.IsNotFound, err)
 		s.expect("delete", apierrors.IsNotFound, s.delete(nil))
 		_, err = s.maps.Get(s.within(), suiteMap, metav1.GetOptions{})
 		s.expect("get", apierrors.IsNotFound, err)
-	}},
-	{"a second create is refused", func(s *suite) {
 		s.create(named(suiteMap, map[string]string{"k": "1"}))
-		_, err := s.maps.Create(s.within(), named(suiteMap, nil), metav1.CreateOptions{})
+		_, err = s.maps.Create(s.within(), named(suiteMap, nil), metav1.CreateOptions{})
 		s.expect("create", apierrors.IsAlreadyExists, err)
 	}},
 	{"versions order the commits to all maps", func(s *suite) {
@@ -74,21 +81,6 @@ var objectProperties = []property{
 			s.Errorf("UIDs %q and %q", before.UID, after.UID)
 		}
 		s.later(before.ResourceVersion, after.ResourceVersion)
-	}},
-	{"a deletion with another UID or a stale version is a conflict", func(s *suite) {
-		stale := s.create(named(suiteMap, nil)).ResourceVersion
-		s.outside.Set("k", "1")
-		s.expect("another UID", apierrors.IsConflict, s.delete(&metav1.Preconditions{UID: new(types.UID("another"))}))
-		s.expect("a stale version", apierrors.IsConflict, s.delete(&metav1.Preconditions{ResourceVersion: &stale}))
-	}},
-	{"an update does not change who an object is", func(s *suite) {
-		before := s.create(named(suiteMap, nil))
-		object := named(suiteMap, map[string]string{"k": "1"})
-		object.CreationTimestamp = metav1.Unix(1, 0)
-		after, err := s.update(object)
-		if err != nil || after.UID != before.UID || !after.CreationTimestamp.Equal(&before.CreationTimestamp) {
-			s.Errorf("update: %v, or another UID or time of creation", err)
-		}
 	}},
 	{"a map with a finalizer goes when the finalizer does", func(s *suite) {
 		object := named(suiteMap, nil)

@@ -25,34 +25,27 @@ var watchProperties = []property{
 			s.later(other.ResourceVersion, list.ResourceVersion) // others may write elsewhere
 		}
 	}},
-	{"a watch from a revision brings what came after, in order and of the one map", func(s *suite) {
-		from := s.outside.Set("k", "1").ResourceVersion
+	{"a watch from a revision brings what came after: changes, in order and of the one map", func(s *suite) {
+		from := s.outside.Set("k", "1")
 		s.outside.Set("k", "2")
 		s.create(named("other", nil))
-		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap, ResourceVersion: from})
-		s.outside.Set("k", "3")
-		second := w.expect(apiwatch.Modified, "2").ResourceVersion
-		s.later(from, second)
-		s.later(second, w.expect(apiwatch.Modified, "3").ResourceVersion)
-	}},
-	{"a deletion brings the last state with the deletion's version", func(s *suite) {
-		last := s.outside.Set("k", "1")
-		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap, ResourceVersion: last.ResourceVersion})
-		s.outside.Delete()
-		deleted := w.expect(apiwatch.Deleted, "1")
-		if deleted.UID != last.UID {
-			s.Errorf("UID %s", deleted.UID)
-		}
-		s.later(last.ResourceVersion, deleted.ResourceVersion)
-	}},
-	{"an update that changes nothing is no event", func(s *suite) {
-		last := s.create(named(suiteMap, map[string]string{"k": "1"}))
-		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap, ResourceVersion: last.ResourceVersion})
-		if _, err := s.update(last); err != nil {
+		w := s.watch(metav1.ListOptions{FieldSelector: selectsMap, ResourceVersion: from.ResourceVersion})
+		third := s.outside.Set("k", "3")
+		if _, err := s.update(third); err != nil { // which changes nothing
 			s.Fatal(err)
 		}
-		s.outside.Set("k", "2")
-		w.expect(apiwatch.Modified, "2")
+		s.outside.Delete() // which brings the last state with a version of its own
+		last := from.ResourceVersion
+		for _, e := range []struct {
+			kind apiwatch.EventType
+			k    string
+		}{{apiwatch.Modified, "2"}, {apiwatch.Modified, "3"}, {apiwatch.Deleted, "3"}} {
+			object := w.expect(e.kind, e.k)
+			s.later(last, object.ResourceVersion)
+			if last = object.ResourceVersion; object.UID != from.UID {
+				s.Errorf("UID %s", object.UID)
+			}
+		}
 	}},
 	{"a watch without a revision begins with what there is", func(s *suite) {
 		s.outside.Set("k", "1")

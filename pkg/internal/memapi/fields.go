@@ -5,6 +5,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/managedfields"
@@ -25,40 +26,40 @@ func (noDefaults) Default(runtime.Object) {}
 
 // track returns object with its managed fields, after it has replaced current.
 func track(current, object *corev1.ConfigMap, manager string) (*corev1.ConfigMap, error) {
-	fields, err := fieldManager()
-	if err != nil {
-		return nil, apierrors.NewInternalError(err)
-	}
-	tracked, err := fields.Update(named(current), named(object), manager)
-	if err != nil {
-		return nil, apierrors.NewBadRequest(err.Error())
-	}
-	return inSeconds(tracked.(*corev1.ConfigMap)), nil
+	return managed(func(fields *managedfields.FieldManager) (runtime.Object, error) {
+		return fields.Update(named(current), named(object), manager)
+	})
 }
 
 // apply returns current after the manager has applied the patch. It returns a conflict,
 // unless forced, if the patch changes fields of other managers.
 func apply(current *corev1.ConfigMap, patch *unstructured.Unstructured, manager string, force bool) (*corev1.ConfigMap, error) {
+	return managed(func(fields *managedfields.FieldManager) (runtime.Object, error) {
+		return fields.Apply(named(current), patch, manager, force)
+	})
+}
+
+// managed returns the result with times in whole seconds, as in JSON, so that they are
+// the same when a client writes the object back.
+func managed(change func(*managedfields.FieldManager) (runtime.Object, error)) (*corev1.ConfigMap, error) {
 	fields, err := fieldManager()
 	if err != nil {
 		return nil, apierrors.NewInternalError(err)
 	}
-	applied, err := fields.Apply(named(current), patch, manager, force)
+	changed, err := change(fields)
+	if apierrors.ReasonForError(err) == metav1.StatusReasonUnknown && err != nil {
+		err = apierrors.NewBadRequest(err.Error())
+	}
 	if err != nil {
 		return nil, err
 	}
-	return inSeconds(applied.(*corev1.ConfigMap)), nil
-}
-
-// inSeconds cuts the times to seconds, as JSON does, so that they are the same when a
-// client writes the object back.
-func inSeconds(object *corev1.ConfigMap) *corev1.ConfigMap {
+	object := changed.(*corev1.ConfigMap)
 	for _, entry := range object.ManagedFields {
 		if entry.Time != nil {
 			*entry.Time = entry.Time.Rfc3339Copy()
 		}
 	}
-	return object
+	return object, nil
 }
 
 // named returns a copy with its kind, which the field manager needs.

@@ -13,18 +13,21 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-func (s *Server) patchLocked(req *request) (*corev1.ConfigMap, int, error) {
+func (s *Server) patchLocked(req *request) (object *corev1.ConfigMap, code int, err error) {
 	current := s.log.objects[req.key]
 	switch kind := types.PatchType(req.Header.Get("Content-Type")); kind {
 	case types.ApplyYAMLPatchType:
-		return s.applyLocked(req, current)
+		if code = http.StatusOK; current == nil {
+			code = http.StatusCreated
+		}
+		object, err = s.applyLocked(req, current)
+		return object, code, err
 	case types.MergePatchType, types.StrategicMergePatchType:
 		if current == nil {
 			return nil, 0, apierrors.NewNotFound(resource, req.key.Name)
 		}
-		object, err := merged(current, req.body, kind)
-		if err == nil {
-			object, err = s.replaceLocked(req, object, current)
+		if object, err = merged(current, req.body, kind); err == nil {
+			object, err = s.replaceLocked(req, current, object)
 		}
 		return object, http.StatusOK, err
 	default:
@@ -35,50 +38,32 @@ func (s *Server) patchLocked(req *request) (*corev1.ConfigMap, int, error) {
 
 // applyLocked creates the object if it does not exist, for which the client needs the
 // right to create as well.
-func (s *Server) applyLocked(req *request, current *corev1.ConfigMap) (*corev1.ConfigMap, int, error) {
-	if req.query.Get("fieldManager") == "" {
-		return nil, 0, apierrors.NewBadRequest("fieldManager is required for apply patch")
+func (s *Server) applyLocked(req *request, current *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	manager := req.query.Get("fieldManager")
+	if manager == "" {
+		return nil, apierrors.NewBadRequest("fieldManager is required for apply patch")
 	}
 	patch := &unstructured.Unstructured{}
 	if err := yaml.Unmarshal(req.body, &patch.Object); err != nil {
-		return nil, 0, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
-	}
-	if name := patch.GetName(); name != "" && name != req.key.Name {
-		return nil, 0, apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", name, req.key.Name))
-	}
-	if namespace := patch.GetNamespace(); namespace != "" && namespace != req.key.Namespace {
-		return nil, 0, apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request")
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("error decoding YAML: %v", err))
 	}
 	if patch.GroupVersionKind() != kind {
-		return nil, 0, apierrors.NewBadRequest("apply needs the apiVersion and kind of a ConfigMap")
+		return nil, apierrors.NewBadRequest("apply needs the apiVersion and kind of a ConfigMap")
 	}
-	seen := &corev1.ConfigMap{}
-	seen.UID, seen.ResourceVersion = patch.GetUID(), patch.GetResourceVersion()
-	base, code := current, http.StatusOK
+	if patch.GetName() == "" {
+		patch.SetName(req.key.Name)
+	}
 	if current == nil {
 		if err := controlOf(req.Context()).authorizeFor(req, "create"); err != nil {
-			return nil, 0, err
+			return nil, err
 		}
-		base, code = &corev1.ConfigMap{}, http.StatusCreated
-		base.Name, base.Namespace = req.key.Name, req.key.Namespace
-		if seen.UID != "" {
-			return nil, 0, apierrors.NewConflict(resource, req.key.Name, fmt.Errorf("uid mismatch: the provided object specified uid %s, and no existing object was found", seen.UID))
+		if uid := patch.GetUID(); uid != "" {
+			return nil, apierrors.NewConflict(resource, req.key.Name, fmt.Errorf("uid mismatch: the provided object specified uid %s, and no existing object was found", uid))
 		}
-	} else if err := precondition(seen, current); err != nil {
-		return nil, 0, err
 	}
-	object, err := apply(base, patch, req.query.Get("fieldManager"), isTrue(req.query.Get("force")))
-	if err != nil {
-		return nil, 0, err
-	}
-	if current == nil {
-		object.ResourceVersion = ""
-		stamp(object)
-	} else {
-		preserveMeta(object, current)
-	}
-	object, err = s.storeLocked(req, object, current)
-	return object, code, err
+	return s.writeLocked(req, current, patch, func(base *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+		return apply(base, patch, manager, isTrue(req.query.Get("force")))
+	})
 }
 
 // merged returns current after a patch of its JSON.

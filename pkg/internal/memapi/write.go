@@ -1,6 +1,7 @@
 package memapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -16,94 +17,50 @@ import (
 
 var errModified = errors.New("the object has been modified; please apply your changes to the latest version and try again")
 
-func (s *Server) createLocked(req *request) (*corev1.ConfigMap, error) {
-	object, err := req.object()
+// writeLocked stores what a client makes of current, which is nil if the object is to
+// be created. The client says in sent which object it means and which version it has
+// seen. The function gets current, or an empty object, and returns the new one with
+// its managed fields.
+func (s *Server) writeLocked(req *request, current *corev1.ConfigMap, sent metav1.Object, change func(base *corev1.ConfigMap) (*corev1.ConfigMap, error)) (*corev1.ConfigMap, error) {
+	if namespace := sent.GetNamespace(); namespace != "" && namespace != req.key.Namespace {
+		return nil, apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request")
+	}
+	if name := sent.GetName(); name != req.key.Name {
+		return nil, apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", name, req.key.Name))
+	}
+	sent.SetNamespace(req.key.Namespace)
+	base := current
+	if current == nil {
+		base = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: req.key.Name, Namespace: req.key.Namespace}}
+	} else if err := precondition(sent.GetUID(), sent.GetResourceVersion(), current); err != nil {
+		return nil, err
+	}
+	object, err := change(base)
 	if err != nil {
 		return nil, err
 	}
-	if object.ResourceVersion != "" {
-		return nil, apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
+	// What a client cannot set.
+	if current == nil {
+		base.UID, base.CreationTimestamp = uuid.NewUUID(), now()
 	}
-	if object.Name == "" && object.GenerateName != "" {
-		object.Name = object.GenerateName + rand.String(5)
-	}
-	if err := adopt(object, types.NamespacedName{Namespace: req.key.Namespace, Name: object.Name}); err != nil {
-		return nil, err
-	}
-	if s.log.objects[keyOf(object)] != nil {
-		return nil, apierrors.NewAlreadyExists(resource, object.Name)
-	}
-	stamp(object)
-	if object, err = track(&corev1.ConfigMap{}, object, req.manager()); err != nil {
-		return nil, err
-	}
-	return s.storeLocked(req, object, nil)
-}
-
-// stamp gives a new object its UID and its time of creation.
-func stamp(object *corev1.ConfigMap) {
-	object.UID = uuid.NewUUID()
-	object.CreationTimestamp = now()
-	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = nil, nil
-	object.Generation = 0
+	object.UID, object.ResourceVersion = base.UID, base.ResourceVersion
+	object.CreationTimestamp, object.Generation = base.CreationTimestamp, base.Generation
+	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = base.DeletionTimestamp, base.DeletionGracePeriodSeconds
+	return s.storeLocked(req, object, current)
 }
 
 // now returns the time in whole seconds, as objects have it.
 func now() metav1.Time { return new(metav1.Now()).Rfc3339Copy() }
 
-// adopt checks that the object has the name and namespace of the request's path.
-func adopt(object *corev1.ConfigMap, key types.NamespacedName) error {
-	if object.Namespace != "" && object.Namespace != key.Namespace {
-		return apierrors.NewBadRequest("the namespace of the provided object does not match the namespace sent on the request")
-	}
-	if object.Name != key.Name {
-		return apierrors.NewBadRequest(fmt.Sprintf("the name of the object (%s) does not match the name on the URL (%s)", object.Name, key.Name))
-	}
-	object.Namespace = key.Namespace
-	return nil
-}
-
-func (s *Server) updateLocked(req *request, current *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-	object, err := req.object()
-	if err != nil {
-		return nil, err
-	}
-	return s.replaceLocked(req, object, current)
-}
-
-// replaceLocked stores object in place of current, if current is what the client has
-// seen.
-func (s *Server) replaceLocked(req *request, object, current *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-	if err := adopt(object, req.key); err != nil {
-		return nil, err
-	}
-	if err := precondition(object, current); err != nil {
-		return nil, err
-	}
-	preserveMeta(object, current)
-	object, err := track(current, object, req.manager())
-	if err != nil {
-		return nil, err
-	}
-	return s.storeLocked(req, object, current)
-}
-
 // precondition returns a conflict if the client has not seen the current version.
-func precondition(seen, current *corev1.ConfigMap) error {
-	if seen.UID != "" && seen.UID != current.UID {
-		return apierrors.NewConflict(resource, current.Name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", seen.UID, current.UID)) //nolint:staticcheck // as a server says it
+func precondition(uid types.UID, revision string, current *corev1.ConfigMap) error {
+	if uid != "" && uid != current.UID {
+		return apierrors.NewConflict(resource, current.Name, fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", uid, current.UID)) //nolint:staticcheck // as a server says it
 	}
-	if seen.ResourceVersion != "" && seen.ResourceVersion != current.ResourceVersion {
+	if revision != "" && revision != current.ResourceVersion {
 		return apierrors.NewConflict(resource, current.Name, errModified)
 	}
 	return nil
-}
-
-// preserveMeta keeps the metadata that an update cannot change.
-func preserveMeta(object, current *corev1.ConfigMap) {
-	object.UID, object.ResourceVersion = current.UID, current.ResourceVersion
-	object.CreationTimestamp, object.Generation = current.CreationTimestamp, current.Generation
-	object.DeletionTimestamp, object.DeletionGracePeriodSeconds = current.DeletionTimestamp, current.DeletionGracePeriodSeconds
 }
 
 // storeLocked validates and commits object on top of before, nil for a new one.
@@ -134,6 +91,39 @@ func (s *Server) storeLocked(req *request, object, before *corev1.ConfigMap) (*c
 	return s.log.commitLocked(change, object), nil
 }
 
+func (s *Server) createLocked(req *request) (*corev1.ConfigMap, error) {
+	object, err := req.object()
+	if err != nil {
+		return nil, err
+	}
+	if object.ResourceVersion != "" {
+		return nil, apierrors.NewBadRequest("resourceVersion should not be set on objects to be created")
+	}
+	if object.Name == "" && object.GenerateName != "" {
+		object.Name = object.GenerateName + rand.String(5)
+	}
+	req.key.Name = object.Name
+	if s.log.objects[req.key] != nil {
+		return nil, apierrors.NewAlreadyExists(resource, object.Name)
+	}
+	return s.replaceLocked(req, nil, object)
+}
+
+func (s *Server) updateLocked(req *request, current *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	object, err := req.object()
+	if err != nil {
+		return nil, err
+	}
+	return s.replaceLocked(req, current, object)
+}
+
+// replaceLocked stores object in place of current.
+func (s *Server) replaceLocked(req *request, current, object *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+	return s.writeLocked(req, current, object, func(base *corev1.ConfigMap) (*corev1.ConfigMap, error) {
+		return track(base, object, req.manager())
+	})
+}
+
 func (s *Server) deleteLocked(req *request, current *corev1.ConfigMap) (any, error) {
 	options := &metav1.DeleteOptions{}
 	if len(req.body) > 0 {
@@ -142,14 +132,7 @@ func (s *Server) deleteLocked(req *request, current *corev1.ConfigMap) (any, err
 		}
 	}
 	if p := options.Preconditions; p != nil {
-		seen := &corev1.ConfigMap{}
-		if p.UID != nil {
-			seen.UID = *p.UID
-		}
-		if p.ResourceVersion != nil {
-			seen.ResourceVersion = *p.ResourceVersion
-		}
-		if err := precondition(seen, current); err != nil {
+		if err := precondition(*cmp.Or(p.UID, new(types.UID)), *cmp.Or(p.ResourceVersion, new(string)), current); err != nil {
 			return nil, err
 		}
 	}
