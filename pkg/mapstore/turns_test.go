@@ -52,6 +52,7 @@ func TestAStoreWaitsForItsTurn(t *testing.T) {
 			commitBy("BBBB")
 		}()
 		expect(slot, "the others use their turns")
+		synctest.Wait()
 		commitBy("AAAA", "US__")
 		go func() {
 			for range 20 {
@@ -61,6 +62,7 @@ func TestAStoreWaitsForItsTurn(t *testing.T) {
 		}()
 		expect(2*slot, "two others, and a foreign writer beside")
 		time.Sleep(time.Minute)
+		synctest.Wait()
 
 		commitBy("AAAA", "US__")
 		ctx, cancel := context.WithCancelCause(t.Context())
