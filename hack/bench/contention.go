@@ -168,7 +168,7 @@ func (b *bench) contention(ctx context.Context) (*report.Section, error) {
 	}
 	picture := func(title, y string, of func(*trial) float64) chart.Lines {
 		return chart.Lines{
-			Title: title + ", 8 writers in each store", X: "stores, each with connections of its own", Y: y, LogY: true,
+			Title: title + ", 8 writers in each store", X: "stores, each with connections of its own", Y: y,
 			Series: series(trials, func(t *trial) int { return t.Stores }, of),
 		}
 	}

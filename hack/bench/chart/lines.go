@@ -11,12 +11,10 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Lines is a chart of series over a common logarithmic axis.
+// Lines is a chart of series on two logarithmic axes.
 type Lines struct {
 	Title      string
 	X, Y       string // what the axes show, with the unit
-	LogY       bool   // otherwise it is a share in percent
-	Smooth     bool   // no mark at each point: there are many
 	LegendLeft bool
 	Series     []Series
 }
@@ -25,18 +23,19 @@ type Lines struct {
 type Series struct {
 	Name   string
 	Points []Point
-	Marks  []Point // if it is smooth: what it was fitted to
+	Marks  []Point // of a model, which has many points: what it was fitted to
 }
 
-// A Point is one of a line. On a logarithmic axis it must be above 0.
+// A Point is one of a line. Both must be above 0.
 type Point struct{ X, Y float64 }
 
 func (l Lines) plot() (*plot.Plot, vg.Length, error) {
-	lowest := math.Inf(1)
+	lowest, models := math.Inf(1), false
 	for _, series := range l.Series {
+		models = models || len(series.Marks) > 0
 		for _, point := range slices.Concat(series.Points, series.Marks) {
 			lowest = min(lowest, point.Y)
-			if point.X <= 0 || l.LogY && point.Y <= 0 {
+			if point.X <= 0 || point.Y <= 0 {
 				return nil, 0, errors.New("chart: a point on a logarithmic axis is not above 0")
 			}
 		}
@@ -55,7 +54,7 @@ func (l Lines) plot() (*plot.Plot, vg.Length, error) {
 			return nil, 0, err
 		}
 		marks := series.Marks
-		if !l.Smooth {
+		if !models {
 			marks = series.Points
 		}
 		points.XYs = xys(marks)
@@ -70,19 +69,15 @@ func (l Lines) plot() (*plot.Plot, vg.Length, error) {
 			p.Legend.Add(series.Name, line)
 		}
 	}
-	p.Legend.Top, p.Legend.Left = l.LogY, l.LegendLeft
+	p.Legend.Top, p.Legend.Left = true, l.LegendLeft
 	p.Legend.XOffs = -vg.Points(10)
 	if l.LegendLeft {
 		p.Legend.XOffs = vg.Points(10)
 	}
 	p.X.Max = max(p.X.Max, 2*p.X.Min) // plot would widen an axis of one value to below 0
 	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{p.X.Max / p.X.Min}
-	if !l.Smooth { // few points, and their places are of interest
+	if !models { // few points, and their places are of interest
 		p.X.Tick.Marker = l.places()
-	}
-	if !l.LogY {
-		p.Y.Min, p.Y.Max = 0, 100
-		return p, 4.2 * vg.Inch, nil
 	}
 	p.Y.Min, p.Y.Max = floor, max(math.Pow(10, math.Ceil(math.Log10(p.Y.Max))), 10*floor)
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{p.Y.Max / floor}
