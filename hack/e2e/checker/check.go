@@ -64,7 +64,7 @@ func (r *Run) converge(ctx context.Context, last version) []read {
 // the store to do anything, as that might make up for what it has missed.
 func (c *Client) converge(ctx context.Context, last version) (now view) {
 	_ = rig.Until(ctx, convergence, func() bool { // what it shows then will be judged
-		now = c.run.view(c.store.Snapshot(), "the last snapshot of "+c.name)
+		now = c.run.view(c.store.Snapshot())
 		newer := now.revision > last.revision && (now.exists || last.exists)
 		return newer || now.shows(last) && c.followersHave(last.contents)
 	})

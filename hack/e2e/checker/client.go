@@ -3,7 +3,6 @@ package checker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"strconv"
 	"sync"
@@ -34,7 +33,7 @@ func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error 
 			return err
 		}
 		tx.Set(c.markKey(strconv.Itoa(slot)), mark{c.run.nonce, t.id, len(t.runs)}.String())
-		t.runs = append(t.runs, transition{before, c.txContents(tx)})
+		t.runs = append(t.runs, transition{before, c.run.pool.take(tx.All())})
 		return nil
 	})
 }
@@ -63,7 +62,7 @@ func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapst
 	var refusal error // of fn's last run
 	snapshot, err := c.store.Update(ctx, func(tx *mapstore.Tx) error {
 		refusal = nil
-		before := c.txContents(tx)
+		before := c.run.pool.take(tx.All())
 		if refusal = fn(tx, before); refusal != nil {
 			t.saw = before
 		}
@@ -73,7 +72,7 @@ func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapst
 	switch {
 	case err == nil:
 		t.outcome = acknowledged
-		t.view = c.run.view(snapshot, "what Update returned to "+c.name)
+		t.view = c.run.view(snapshot)
 	case errors.Is(err, mapstore.ErrUnknownOutcome):
 		t.outcome = unknown
 	default:
@@ -120,7 +119,7 @@ func (c *Client) Sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := read{c.name, span{call, ret}, c.run.view(snapshot, "Sync of "+c.name)}
+	r := read{c.name, span{call, ret}, c.run.view(snapshot)}
 	c.run.add(func(rec *record) { rec.syncs = append(rec.syncs, r) })
 	return nil
 }
@@ -130,7 +129,7 @@ func (c *Client) Read() *mapstore.Snapshot {
 	call := c.run.clock.now()
 	snapshot := c.store.Snapshot()
 	ret := c.run.clock.now()
-	r := read{c.name, span{call, ret}, c.run.view(snapshot, "a read of "+c.name)}
+	r := read{c.name, span{call, ret}, c.run.view(snapshot)}
 	c.run.add(func(rec *record) { rec.reads = append(rec.reads, r) })
 	return snapshot
 }
@@ -153,16 +152,6 @@ func (c *Client) stop() {
 	for _, f := range followers {
 		f.stop()
 	}
-}
-
-func (c *Client) txContents(tx *mapstore.Tx) contents {
-	contents, err := c.run.pool.read(tx)
-	if err != nil {
-		c.run.add(func(rec *record) {
-			rec.garbled = append(rec.garbled, fmt.Sprintf("a transaction's map of %s: %v", c.name, err))
-		})
-	}
-	return contents
 }
 
 // takeSlot returns the lowest slot that no call uses.

@@ -44,8 +44,8 @@ func (f *follower) take(c mapstore.Change) {
 	f.mu.Unlock()
 
 	s := step{
-		old:   f.client.run.view(c.Old, "Change.Old of "+f.client.name),
-		new:   f.client.run.view(c.New, "Change.New of "+f.client.name),
+		old:   f.client.run.view(c.Old),
+		new:   f.client.run.view(c.New),
 		reset: c.Reset,
 		keys:  c.Keys(),
 	}

@@ -250,8 +250,6 @@ func TestJudge(t *testing.T) {
 			0, 0, linearizable, func(h *history) { h.reads[4].view.uid = "two" }},
 		{"what Update returned is not what was committed", "what Update returned of transaction 1 of b shows at 120:",
 			0, 0, linearizable, func(h *history) { h.transactions[1].view.contents = middle }},
-		{"a map contradicts itself", "a map that contradicts itself: so",
-			0, 0, linearizable, func(h *history) { h.garbled = []string{"so"} }},
 
 		// Transactions that change nothing.
 		{"an aborted transaction saw what never was", "transaction 6 of b, which was not applied, saw what never was",

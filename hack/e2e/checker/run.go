@@ -65,7 +65,6 @@ type record struct {
 	reads        []read         // local ones
 	syncs        []read
 	edits        []edit
-	garbled      []string // maps that contradict themselves
 }
 
 // A clock tells the time since it was made, which never goes back.
