@@ -137,7 +137,9 @@ func (c *Client) Read() *mapstore.Snapshot {
 // Follow holds one more subscription of the store to what is promised of them,
 // until stop is called or the run ends.
 func (c *Client) Follow(filters ...mapstore.Filter) (stop func()) {
-	f := &follower{client: c, filters: filters}
+	f := &follower{run: c.run, chain: chain{client: c.name, passes: func(key string) bool {
+		return len(filters) == 0 || slices.ContainsFunc(filters, func(passes mapstore.Filter) bool { return passes(key) })
+	}}}
 	f.subscription = c.store.OnChange(f.take, filters...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -145,13 +147,16 @@ func (c *Client) Follow(filters ...mapstore.Filter) (stop func()) {
 	return f.leave
 }
 
-func (c *Client) stop() {
+// stop ends the subscriptions, and returns what they were told.
+func (c *Client) stop() []chain {
 	c.mu.Lock()
-	followers := slices.Clone(c.followers)
-	c.mu.Unlock()
-	for _, f := range followers {
+	defer c.mu.Unlock()
+	var chains []chain
+	for _, f := range c.followers {
 		f.stop()
+		chains = append(chains, f.chain) // no callback runs any more
 	}
+	return chains
 }
 
 // takeSlot returns the lowest slot that no call uses.
