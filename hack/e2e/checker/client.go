@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -13,26 +12,23 @@ import (
 // A Client is a store that is recorded. Its methods do what the store's do, and
 // may be called from any goroutine.
 type Client struct {
-	run   *Run
-	name  string
-	index int
-	store *mapstore.Store
+	run     *Run
+	name    string
+	markKey string
+	store   *mapstore.Store
 
-	mu        sync.Mutex // protects all below
-	slots     []bool     // which mark keys are in use by a call
+	mu        sync.Mutex // protects followers
 	followers []*follower
 }
 
 // Update is the store's Update; fn sees the marks too.
 func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error {
-	slot := c.takeSlot()
-	defer c.freeSlot(slot)
 	t := &transaction{client: c.name}
 	return c.transact(ctx, t, func(tx *mapstore.Tx, before contents) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
-		tx.Set(c.markKey(strconv.Itoa(slot)), mark{c.run.nonce, t.id, len(t.runs)}.String())
+		tx.Set(c.markKey, mark{c.run.nonce, t.id, len(t.runs)}.String())
 		t.runs = append(t.runs, transition{before, c.run.pool.take(tx.All())})
 		return nil
 	})
@@ -157,28 +153,4 @@ func (c *Client) stop() []chain {
 		chains = append(chains, f.chain) // no callback runs any more
 	}
 	return chains
-}
-
-// takeSlot returns the lowest slot that no call uses.
-func (c *Client) takeSlot() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, used := range c.slots {
-		if !used {
-			c.slots[i] = true
-			return i
-		}
-	}
-	c.slots = append(c.slots, true)
-	return len(c.slots) - 1
-}
-
-func (c *Client) freeSlot(slot int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.slots[slot] = false
-}
-
-func (c *Client) markKey(slot string) string {
-	return MarkPrefix + strconv.Itoa(c.index) + "." + slot
 }

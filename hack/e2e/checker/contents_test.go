@@ -14,19 +14,6 @@ func TestEqualMapsAreEqualContents(t *testing.T) {
 	}
 }
 
-func TestMarkKeysAreUsedAgain(t *testing.T) {
-	c := &Client{}
-	c.takeSlot()
-	c.takeSlot()
-	c.freeSlot(0)
-	if slot := c.takeSlot(); slot != 0 {
-		t.Errorf("slot %d is taken, and 0 is free", slot)
-	}
-	if slot := c.takeSlot(); slot != 2 {
-		t.Errorf("slot %d is taken, and only 2 is free", slot)
-	}
-}
-
 func TestMarksAreFoundInContents(t *testing.T) {
 	m := mark{"nonce", 7, 2}
 	got := holding("checker.0.1", m.String(), "checker.0.2", "garbage", "other", m.String()).marks()
