@@ -48,15 +48,14 @@ func Run(ctx context.Context, r *rig.Rig, plan Plan) (*Result, error) {
 	processes := make([]*process, plan.Stores)
 	before := make([]rig.Counts, plan.Stores)
 	for i := range processes {
-		p, err := plan.Strategy.open(ctx, r, plan.Writers)
+		p, err := plan.Strategy.open(ctx, r)
 		if err != nil {
 			return nil, fmt.Errorf("load: %w", err)
 		}
 		defer p.close()
 		processes[i], before[i] = p, p.Counts()
 	}
-	writers, elapsed := plan.write(ctx, processes)
-	result := newResult(plan, writers, elapsed)
+	result := newResult(plan, plan.write(ctx, processes))
 	for i, p := range processes {
 		counts := p.Counts().Since(before[i])
 		result.Counts = result.Plus(counts)
@@ -66,7 +65,7 @@ func Run(ctx context.Context, r *rig.Rig, plan Plan) (*Result, error) {
 }
 
 // write lets the writers write, and returns when all have ended.
-func (p Plan) write(ctx context.Context, processes []*process) ([]*writer, time.Duration) {
+func (p Plan) write(ctx context.Context, processes []*process) []*writer {
 	var writers []*writer
 	var group sync.WaitGroup
 	start := make(chan struct{})
@@ -84,10 +83,7 @@ func (p Plan) write(ctx context.Context, processes []*process) ([]*writer, time.
 	begun = time.Now()
 	close(start)
 	group.Wait()
-	if p.Operations == 0 {
-		return writers, p.For
-	}
-	return writers, time.Since(begun)
+	return writers
 }
 
 func (w *writer) run(ctx context.Context, process *process, p Plan, begun time.Time) {
@@ -108,7 +104,7 @@ func (w *writer) run(ctx context.Context, process *process, p Plan, begun time.T
 		}
 		now := time.Now()
 		w.latencies = append(w.latencies, now.Sub(asked))
-		if p.Operations > 0 || now.Sub(begun) <= p.For {
+		if now.Sub(begun) <= p.For {
 			w.inTime++
 		}
 	}
