@@ -38,7 +38,7 @@ func (b *bench) writers(ctx context.Context) (*report.Section, error) {
 		Table: table(trials),
 		Charts: map[string]chart.Picture{"writers.svg": chart.Lines{
 			Title: "Writes a second by the goroutines of one process", X: "goroutines that write", Y: "acknowledged writes/s",
-			LegendLeft: true, Series: series(trials, func(t *trial) int { return t.Writers }, (*trial).perSecond),
+			Series: series(trials, func(t *trial) int { return t.Writers }, (*trial).perSecond),
 		}},
 	}, nil
 }

@@ -7,10 +7,9 @@ import (
 
 // Lines is a chart of series.
 type Lines struct {
-	Title      string
-	X, Y       string // what the axes show, with the unit
-	LegendLeft bool
-	Series     []Series
+	Title  string
+	X, Y   string // what the axes show, with the unit
+	Series []Series
 }
 
 // A Series is one line.
@@ -39,7 +38,7 @@ func (l Lines) places() (xs, ys []float64) {
 }
 
 func (l Lines) draw(c *canvas) {
-	const left, top, right, bottom = 78.0, 44.0, width - 30, 380.0
+	const left, top, right, bottom = 78.0, 70.0, width - 30, 400.0
 	c.height = bottom + 58
 	c.title(l.Title)
 	c.text((left+right)/2, bottom+48, "middle", l.X)
@@ -62,6 +61,7 @@ func (l Lines) draw(c *canvas) {
 		c.text(x.at(v), bottom+22, "middle", number(v))
 	}
 	c.line(left, bottom, right, bottom, "#000")
+	legend := left
 	for i, series := range l.Series {
 		stroke := fmt.Sprintf("stroke=\"%s\" stroke-width=\"2.5\"", palette[i%len(palette)])
 		if i%2 == 1 {
@@ -79,12 +79,8 @@ func (l Lines) draw(c *canvas) {
 		for _, point := range marks {
 			fmt.Fprintf(&c.shapes, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n", x.at(point.X), y.at(point.Y), palette[i%len(palette)])
 		}
-		from, to, text, anchor := right-10.0, right-42.0, right-50.0, "end"
-		if l.LegendLeft {
-			from, to, text, anchor = left+10, left+42, left+50, "start"
-		}
-		row := top + 16 + 21*float64(i)
-		fmt.Fprintf(&c.shapes, "<line x1=\"%v\" y1=\"%v\" x2=\"%v\" y2=\"%v\" %s/>\n", from, row, to, row, stroke)
-		c.text(text, row+5, anchor, series.Name)
+		fmt.Fprintf(&c.shapes, "<line x1=\"%.1f\" y1=\"48\" x2=\"%.1f\" y2=\"48\" %s/>\n", legend, legend+32, stroke)
+		c.text(legend+38, 53, "start", series.Name)
+		legend += 58 + 7.5*float64(len(series.Name)) // about as wide as it is
 	}
 }
