@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"time"
+
+	"github.com/unrolled/mapstore/v2/hack/bench/stats"
 )
 
 // A sample is what this process holds while its load rests.
@@ -73,13 +74,13 @@ func judge(settled []sample) error {
 	}
 	third := len(settled) / 3
 	first, last := settled[:third], settled[len(settled)-third:]
-	operations := median(values(last, func(s sample) int64 { return s.operations })) - median(values(first, func(s sample) int64 { return s.operations }))
+	operations := stats.Median(values(last, func(s sample) int64 { return s.operations })) - stats.Median(values(first, func(s sample) int64 { return s.operations }))
 	if operations <= 0 {
 		return errors.New("the load has stopped: no operations between the first and the last third")
 	}
 	var grown []error
 	for _, f := range figures {
-		before, after := median(values(first, f.of)), median(values(last, f.of))
+		before, after := stats.Median(values(first, f.of)), stats.Median(values(last, f.of))
 		if growth := after - before; growth > max(f.tolerance, 2*noise(settled, f.of)) {
 			grown = append(grown, fmt.Errorf("%s grow: from %d to %d (medians of the first and last third after the warm-up) over %d operations, %.2f each",
 				f.name, before, after, operations, float64(growth)/float64(operations)))
@@ -93,14 +94,14 @@ func judge(settled []sample) error {
 // as noise.
 func noise(settled []sample, of func(sample) int64) int64 {
 	third := len(settled) / 3
-	before, after := median(values(settled[:third], of)), median(values(settled[len(settled)-third:], of))
+	before, after := stats.Median(values(settled[:third], of)), stats.Median(values(settled[len(settled)-third:], of))
 	from, span := (third-1)/2, len(settled)-third
 	distances := make([]int64, len(settled))
 	for i, s := range settled {
 		line := before + (after-before)*int64(i-from)/int64(span)
 		distances[i] = max(of(s)-line, line-of(s))
 	}
-	return median(distances)
+	return stats.Median(distances)
 }
 
 func values(samples []sample, of func(sample) int64) []int64 {
@@ -109,9 +110,4 @@ func values(samples []sample, of func(sample) int64) []int64 {
 		all[i] = of(s)
 	}
 	return all
-}
-
-func median(values []int64) int64 {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
 }
