@@ -6,8 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"maps"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,7 +17,7 @@ import (
 // A bench is one run of the measurements.
 type bench struct {
 	*rig.Rig
-	quick bool
+	quick bool                             // in tests: so short that the figures mean little
 	say   func(format string, args ...any) // writes a line of progress
 }
 
@@ -36,40 +34,12 @@ var steps = []step{
 	{"writers", (*bench).writers},
 	{"contention", (*bench).contention},
 	{"propagation", (*bench).propagation},
-	{"keys", (*bench).keys},
 	{"heap", (*bench).heap},
-	{"subscriptions", (*bench).subscriptions},
-	{"fleet", (*bench).fleet},
-}
-
-func stepNames() string {
-	var names []string
-	for _, s := range steps {
-		names = append(names, s.name)
-	}
-	return strings.Join(names, ",")
-}
-
-// choose returns the steps that only names, with commas: all when it names none.
-func choose(only string) ([]step, error) {
-	if only == "" {
-		return steps, nil
-	}
-	var chosen []step
-	for name := range strings.SplitSeq(only, ",") {
-		i := slices.IndexFunc(steps, func(s step) bool { return s.name == name })
-		if i < 0 {
-			return nil, fmt.Errorf("there is no step %q, but %s", name, stepNames())
-		}
-		chosen = append(chosen, steps[i])
-	}
-	return chosen, nil
 }
 
 // figures are those of the page. Its template has the steps' names.
 type figures struct {
 	Machine []string // what it ran on, a line each
-	Quick   bool     // too short a run to mean much
 	steps   map[string]*report.Section
 	targets []report.Target
 }
@@ -83,17 +53,16 @@ func (f *figures) Table(step string) report.Table { return f.steps[step].Table }
 //go:embed performance.md.tmpl
 var prose string
 
-// run runs steps, and returns what they measured and the page of it. The page is whole if
-// all steps are.
-func (b *bench) run(ctx context.Context, chosen []step) (*figures, *report.Page, error) {
-	f := &figures{Quick: b.quick, steps: make(map[string]*report.Section)}
+// run runs all steps, and returns what they measured and the page of it.
+func (b *bench) run(ctx context.Context) (*figures, *report.Page, error) {
+	f := &figures{steps: make(map[string]*report.Section)}
 	page := &report.Page{Name: "performance.md", Template: prose, Figures: f, Charts: make(map[string]chart.Picture)}
 	var err error
 	if f.Machine, err = machine(ctx, b.Plane); err != nil {
 		return nil, nil, err
 	}
-	for i, s := range chosen {
-		b.say("%d of %d: %s", i+1, len(chosen), s.name)
+	for i, s := range steps {
+		b.say("%d of %d: %s", i+1, len(steps), s.name)
 		section, err := s.run(b, ctx)
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", s.name, err)

@@ -168,13 +168,12 @@ func (b *bench) contention(ctx context.Context) (*report.Section, error) {
 	}
 	picture := func(title, y string, of func(*trial) float64) chart.Lines {
 		return chart.Lines{
-			Title: title + ", 8 writers in each store", X: "stores, each with connections of its own", Y: y, LogY: true,
+			Title: title + ", 8 writers in each store", X: "stores, each with connections of its own", Y: y,
 			Series: series(trials, func(t *trial) int { return t.Stores }, of),
 		}
 	}
 	rates := picture("Writes a second", "acknowledged writes/s", (*trial).perSecond)
 	late := picture("How long a write takes that succeeds", "p99, ms", func(t *trial) float64 { return t.p99().Seconds() * 1000 })
-	late.LegendLeft = true
 	return &report.Section{
 		Targets: []report.Target{target(some, 4, 500*time.Millisecond, 0), target(many, 2, 2*time.Second, 0.5)},
 		Table:   table(trials),

@@ -4,8 +4,6 @@ import (
 	"context"
 	"runtime"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
@@ -39,14 +37,14 @@ func (b *bench) heap(ctx context.Context) (*report.Section, error) {
 	defer client.Close()
 	const stores = 8
 	rounds := pick(b, 9, 1)
-	store, err := heapOf(rounds, stores, func(int) (func(), error) {
+	store, err := heapOf(rounds, stores, func() (func(), error) {
 		s, err := b.Store(ctx, client, "heap")
 		return func() { s.Close() }, err
 	})
 	if err != nil {
 		return nil, err
 	}
-	informer, err := heapOf(rounds, stores, func(int) (func(), error) {
+	informer, err := heapOf(rounds, stores, func() (func(), error) {
 		_, stop, err := b.informer(ctx, client, "heap")
 		return stop, err
 	})
@@ -73,44 +71,26 @@ func (b *bench) heap(ctx context.Context) (*report.Section, error) {
 // heapOf returns what each of n things adds to the heap, the median of several rounds.
 // Connections and streams that were told to end do so later, now and then with some 50 kB
 // that are then missed from what has been opened meanwhile.
-func heapOf(rounds, n int, open func(i int) (stop func(), err error)) (float64, error) {
+func heapOf(rounds, n int, open func() (stop func(), err error)) (float64, error) {
 	var heaps []float64
 	for range rounds {
 		before := live()
-		stop, err := openAll(n, open)
+		var stops []func()
+		var err error
+		for range n {
+			var stop func()
+			if stop, err = open(); err != nil {
+				break
+			}
+			stops = append(stops, stop)
+		}
+		heaps = append(heaps, (live()-before)/float64(n))
+		for _, stop := range stops {
+			stop()
+		}
 		if err != nil {
 			return 0, err
 		}
-		heaps = append(heaps, (live()-before)/float64(n))
-		stop()
 	}
 	return stats.Median(heaps), nil
-}
-
-// openAll opens n things, many at a time, and returns what stops all.
-func openAll(n int, open func(i int) (stop func(), err error)) (stop func(), err error) {
-	stops := make([]func(), n)
-	stop = func() {
-		for _, stop := range stops {
-			if stop != nil {
-				stop()
-			}
-		}
-	}
-	var group errgroup.Group
-	group.SetLimit(32) // a thousand handshakes at once are another measurement
-	for i := range n {
-		group.Go(func() error {
-			one, err := open(i)
-			if err == nil {
-				stops[i] = one
-			}
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		stop()
-		return nil, err
-	}
-	return stop, nil
 }

@@ -26,22 +26,20 @@ func (s sightings) note(revision string) { s <- sighting{revision, time.Now()} }
 // noteChange is a callback.
 func (s sightings) noteChange(change mapstore.Change) { s.note(change.New.Revision()) }
 
-// await returns when a revision was seen, so many times. Others are dropped.
-func (s sightings) await(ctx context.Context, revision string, times int) ([]time.Time, error) {
+// await returns when a revision was seen. Others are dropped.
+func (s sightings) await(ctx context.Context, revision string) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	var seen []time.Time
-	for len(seen) < times {
+	for {
 		select {
 		case next := <-s:
 			if next.revision == revision {
-				seen = append(seen, next.at)
+				return next.at, nil
 			}
 		case <-ctx.Done():
-			return nil, fmt.Errorf("%d of %d have not seen revision %s: %w", times-len(seen), times, revision, ctx.Err())
+			return time.Time{}, fmt.Errorf("nobody has seen revision %s: %w", revision, ctx.Err())
 		}
 	}
-	return seen, nil
 }
 
 // An observer follows one map, with a client of its own.
@@ -60,7 +58,7 @@ func (b *bench) byCallback(ctx context.Context, name string) (*observer, error) 
 	}
 	seen := make(sightings, many)
 	process.Store.OnChange(seen.noteChange)
-	_, err = seen.await(ctx, process.Store.Snapshot().Revision(), 1)
+	_, err = seen.await(ctx, process.Store.Snapshot().Revision())
 	return &observer{seen, process.Close}, err
 }
 

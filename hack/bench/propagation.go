@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
@@ -33,12 +32,7 @@ func (b *bench) propagation(ctx context.Context) (*report.Section, error) {
 	if err := b.spread(ctx, large, pick(b, 12, 1), pick(b, 20, 10)); err != nil {
 		return nil, err
 	}
-	section := &report.Section{
-		Charts: map[string]chart.Picture{"propagation.svg": chart.Lines{
-			Title: "Changes that have arrived, map of " + small.String(), X: "ms since the PUT was sent", Y: "share of the changes, %", Smooth: true,
-			Series: []chart.Series{cumulative("mapstore callback", small.callback), cumulative("client-go watch", small.watch)},
-		}},
-	}
+	section := &report.Section{}
 	t := &section.Table
 	t.Header = []string{"map", "what", "changes", "p50", "p99", "max"}
 	for _, s := range []*spread{small, large} {
@@ -85,16 +79,6 @@ func percentileRatio(a, b []time.Duration, p float64) float64 {
 	return float64(stats.Percentile(a, p)) / float64(stats.Percentile(b, p))
 }
 
-// cumulative returns the distribution of samples, without its slowest
-// hundredth, which would take half of the chart.
-func cumulative(name string, samples []time.Duration) chart.Series {
-	line := chart.Series{Name: name}
-	for p := 0.5; p <= 99; p += 0.5 {
-		line.Points = append(line.Points, chart.Point{X: stats.Percentile(samples, p).Seconds() * 1000, Y: p})
-	}
-	return line
-}
-
 // spread measures one size of map.
 func (b *bench) spread(ctx context.Context, s *spread, rounds, changes int) error {
 	b.say("    %s", s)
@@ -138,11 +122,11 @@ func (b *bench) watchBoth(ctx context.Context, s *spread, round, changes int) er
 		}
 		took := []time.Duration{time.Since(sent)}
 		for _, o := range observers {
-			seen, err := o.await(ctx, putter.Revision(), 1)
+			seen, err := o.await(ctx, putter.Revision())
 			if err != nil {
 				return err
 			}
-			took = append(took, seen[0].Sub(sent))
+			took = append(took, seen.Sub(sent))
 		}
 		if i >= unmeasured {
 			s.put, s.callback, s.watch = append(s.put, took[0]), append(s.callback, took[1]), append(s.watch, took[2])
@@ -169,11 +153,11 @@ func (b *bench) watchOwn(ctx context.Context, s *spread, round, changes int) err
 		if err != nil {
 			return err
 		}
-		seen, err := own.await(ctx, snapshot.Revision(), 1)
+		seen, err := own.await(ctx, snapshot.Revision())
 		if err != nil {
 			return err
 		}
-		s.own = append(s.own, seen[0].Sub(acknowledged))
+		s.own = append(s.own, seen.Sub(acknowledged))
 	}
 	return nil
 }

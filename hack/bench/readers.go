@@ -40,18 +40,19 @@ const (
 	bare = "atomic pointer + map"
 )
 
-func keyNames(keys int) []string {
-	names := make([]string, keys)
+// keyNames are those of all keys of the map.
+func keyNames() []string {
+	names := make([]string, readKeys)
 	for i := range names {
 		names[i] = rig.Key(i)
 	}
 	return names
 }
 
-// fromStore reads so many keys of a store.
-func fromStore(store *mapstore.Store, keys int) reader {
-	names := keyNames(keys)
-	return reader{ours, keys, func() (n int) {
+// fromStore reads all keys of a store.
+func fromStore(store *mapstore.Store) reader {
+	names := keyNames()
+	return reader{ours, readKeys, func() (n int) {
 		for _, name := range names {
 			value, _ := store.Get(name)
 			n += len(value)
@@ -62,7 +63,7 @@ func fromStore(store *mapstore.Store, keys int) reader {
 
 // slow reads so many keys by a function, beside which a call is nothing.
 func slow(by string, keys int, get func(key string) string) reader {
-	names := keyNames(keys)
+	names := keyNames()[:keys]
 	return reader{by, keys, func() (n int) {
 		for _, name := range names {
 			n += len(get(name))
@@ -103,7 +104,7 @@ func (b *bench) readers(ctx context.Context) (_ []reader, _ func(), err error) {
 	}
 	closers = append(closers, stop)
 
-	all := append(inMemory(keyNames(readKeys)), fromStore(process.Store, readKeys), slow("client-go lister", readKeys, func(key string) string {
+	all := append(inMemory(keyNames()), fromStore(process.Store), slow("client-go lister", readKeys, func(key string) string {
 		object, _ := lister.Get(readMap)
 		return object.Data[key]
 	}), slow("controller-runtime cache", readKeys, func(key string) string {

@@ -14,7 +14,7 @@ import (
 // Each step runs in its quick form and ends in a page whose links lead to charts that
 // are drawn. A Set is one request even then.
 func TestAQuickRunWritesThePageAndItsCharts(t *testing.T) {
-	measured, page, err := shared.run(t.Context(), steps)
+	measured, page, err := shared.run(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,11 +129,5 @@ func TestAMissIsPrintedAsAMiss(t *testing.T) {
 		if !strings.Contains(table, line) {
 			t.Errorf("the table lacks %q:\n%s", line, table)
 		}
-	}
-}
-
-func TestAnUnknownStepIsAnError(t *testing.T) {
-	if _, err := choose("reads,nothing"); err == nil || !strings.Contains(err.Error(), "nothing") {
-		t.Errorf("choose: %v", err)
 	}
 }

@@ -18,28 +18,27 @@ func (b *bench) writers(ctx context.Context) (*report.Section, error) {
 		for _, strategy := range []*load.Strategy{load.Mapstore, load.RetryOnConflict, load.PUT} {
 			plans = append(plans, load.Plan{Strategy: strategy, Stores: 1, Writers: writers, For: pick(b, time.Second, 200*time.Millisecond)})
 		}
-		plans = append(plans, load.Plan{Strategy: load.Shared, Stores: 1, Writers: writers, Operations: pick(b, 300, 30)})
 	}
 	trials, err := b.trials(ctx, pick(b, 3, 1), plans)
 	if err != nil {
 		return nil, err
 	}
-	own, peer, limit := find(trials, load.Mapstore, 1, many), find(trials, load.RetryOnConflict, 1, many), find(trials, load.Shared, 1, many)
+	own, peer := find(trials, load.Mapstore, 1, many), find(trials, load.RetryOnConflict, 1, many)
 	_, failed := own.outcomes()
 	return &report.Section{
 		Targets: []report.Target{{
 			What:    fmt.Sprintf("%d writers, one store", many),
 			Against: bareRate(trials),
-			Measured: fmt.Sprintf("%s/s, %d failed (shared by all: %s/s, %s; RetryOnConflict: %s/s, %s succeed)", report.Count(own.perSecond()), failed,
-				report.Count(limit.perSecond()), report.Times(limit.toBare()), report.Count(peer.perSecond()), report.Percent(1-peer.failedShare())),
+			Measured: fmt.Sprintf("%s/s, %d failed (RetryOnConflict: %s/s, %s succeed)", report.Count(own.perSecond()), failed,
+				report.Count(peer.perSecond()), report.Percent(1-peer.failedShare())),
 			Ratio: report.Times(own.toBare()),
 			Goal:  ">= 45x, none fails",
 			Met:   own.toBare() >= 45 && failed == 0,
 		}},
 		Table: table(trials),
 		Charts: map[string]chart.Picture{"writers.svg": chart.Lines{
-			Title: "Writes a second by the goroutines of one process", X: "goroutines that write", Y: "acknowledged writes/s", LogY: true,
-			LegendLeft: true, Series: series(trials, func(t *trial) int { return t.Writers }, (*trial).perSecond),
+			Title: "Writes a second by the goroutines of one process", X: "goroutines that write", Y: "acknowledged writes/s",
+			Series: series(trials, func(t *trial) int { return t.Writers }, (*trial).perSecond),
 		}},
 	}, nil
 }

@@ -1,124 +1,110 @@
-// Package chart draws the few kinds of charts that the report has. They are
-// SVG, on white, so that they read on a dark page too.
+// Package chart draws the two kinds of charts that the report has, bars and lines,
+// on logarithmic axes. They are SVG, on white, so that they read on a dark page too.
 package chart
 
 import (
-	"bytes"
+	"errors"
 	"fmt"
-	"image/color"
+	"html"
 	"math"
 	"os"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"strings"
 )
 
 // A Picture can be drawn.
 type Picture interface {
-	plot() (p *plot.Plot, height vg.Length, err error)
-}
-
-const (
-	width  = 7.5 * vg.Inch
-	margin = 8 * vg.Inch / 72
-)
-
-// The colours of Okabe and Ito, which those who do not see all colours can
-// tell apart too.
-var palette = []color.RGBA{
-	{0, 114, 178, 255},
-	{213, 94, 0, 255},
-	{0, 158, 115, 255},
-	{204, 121, 167, 255},
+	// values are all that are drawn, on either axis. They must be above 0.
+	values() []float64
+	draw(*canvas)
 }
 
 // WriteSVG draws a picture into a file.
 func WriteSVG(path string, picture Picture) error {
-	p, height, err := picture.plot()
-	if err != nil {
-		return err
+	values := picture.values()
+	if len(values) == 0 {
+		return errors.New("chart: there is nothing to draw")
 	}
-	canvas := vgsvg.NewWith(vgsvg.UseWH(width, height))
-	whole := draw.New(canvas)
-	whole.SetColor(color.White)
-	whole.Fill(whole.Path())
-	p.Draw(draw.Crop(whole, margin, -margin, margin, -margin))
-	var svg bytes.Buffer
-	if _, err := canvas.WriteTo(&svg); err != nil {
-		return err
+	for _, v := range values {
+		if !(v > 0) || math.IsInf(v, 0) {
+			return fmt.Errorf("chart: %v has no place on a logarithmic axis", v)
+		}
 	}
-	return os.WriteFile(path, bytes.ReplaceAll(svg.Bytes(), []byte(ownFamily), []byte(families)), 0o644)
+	c := &canvas{}
+	picture.draw(c)
+	svg := fmt.Sprintf("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %v %v\" "+
+		"font-family=\"Liberation Sans,Arial,Helvetica,sans-serif\" font-size=\"15\">\n"+
+		"<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n%s</svg>\n", width, c.height, &c.shapes)
+	return os.WriteFile(path, []byte(svg), 0o644)
 }
 
-// Few readers have the font that the chart is laid out for. These are as wide.
+const width = 720.0
+
+// The colours of Okabe and Ito, which those who do not see all colours can
+// tell apart too.
+var palette = []string{"#0072b2", "#d55e00", "#009e73", "#cc79a7"}
+
 const (
-	ownFamily = "font-family:Liberation Sans;"
-	families  = "font-family:Liberation Sans,Arial,Helvetica,sans-serif;"
+	light = "#ccc" // the grid
+	other = "#a0a5ac"
 )
 
-// newPlot returns an empty plot in the style of all.
-func newPlot(title, x, y string) *plot.Plot {
-	p := plot.New()
-	p.BackgroundColor = color.White
-	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
-	p.Title.Padding = vg.Points(8)
-	p.X.Label.Padding, p.Y.Label.Padding = vg.Points(4), vg.Points(4)
-	p.Legend.Padding = vg.Points(3)
-	p.Legend.ThumbnailWidth = vg.Points(24)
-	for text, size := range map[*font.Font]vg.Length{
-		&p.Title.TextStyle.Font:   14,
-		&p.X.Label.TextStyle.Font: 12,
-		&p.Y.Label.TextStyle.Font: 12,
-		&p.X.Tick.Label.Font:      11,
-		&p.Y.Tick.Label.Font:      11,
-		&p.Legend.TextStyle.Font:  12,
-	} {
-		*text = sans(size)
-	}
-	return p
+// A canvas is what has been drawn so far. From its top left corner, x goes to the
+// right and y down.
+type canvas struct {
+	height float64
+	shapes strings.Builder
 }
 
-func sans(size vg.Length) font.Font {
-	return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
+func (c *canvas) line(x1, y1, x2, y2 float64, colour string) {
+	fmt.Fprintf(&c.shapes, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"%s\"/>\n", x1, y1, x2, y2, colour)
+}
+
+// text writes text that begins, ends or has its middle at x, by anchor.
+func (c *canvas) text(x, y float64, anchor, text string) {
+	fmt.Fprintf(&c.shapes, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>\n", x, y, anchor, html.EscapeString(text))
+}
+
+func (c *canvas) title(text string) {
+	fmt.Fprintf(&c.shapes, "<text x=\"%v\" y=\"26\" text-anchor=\"middle\" font-size=\"18\">%s</text>\n", width/2, html.EscapeString(text))
+}
+
+// An axis goes from one value to another, between two places of the canvas.
+type axis struct{ low, high, from, to float64 }
+
+// at returns the place of a value.
+func (a axis) at(v float64) float64 {
+	return a.from + (a.to-a.from)*math.Log(v/a.low)/math.Log(a.high/a.low)
+}
+
+// ticks are the values to show: those of each decade, and where these are few at 2
+// and 5 too.
+func (a axis) ticks() []float64 {
+	var ticks []float64
+	for exponent := math.Floor(math.Log10(a.low)); math.Pow(10, exponent) <= a.high*1.001; exponent++ {
+		for _, digit := range []float64{1, 2, 5} {
+			v := digit * math.Pow(10, exponent)
+			if v >= a.low*0.999 && v <= a.high*1.001 && (digit == 1 || a.high/a.low < 1000) {
+				ticks = append(ticks, v)
+			}
+		}
+	}
+	return ticks
+}
+
+// decades returns the least whole decades that hold values: one at least.
+func decades(low, high float64) (from, to float64) {
+	from = math.Pow(10, math.Floor(math.Log10(low)))
+	return from, max(math.Pow(10, math.Ceil(math.Log10(high))), 10*from)
 }
 
 // number writes a tick's value without more digits than it has.
 func number(x float64) string {
 	switch {
 	case x >= 1_000_000:
-		return fmt.Sprintf("%gM", x/1_000_000)
+		return fmt.Sprintf("%.3gM", x/1_000_000)
 	case x >= 10_000:
-		return fmt.Sprintf("%gk", x/1000)
+		return fmt.Sprintf("%.3gk", x/1000)
 	default:
-		return fmt.Sprintf("%g", x)
+		return fmt.Sprintf("%.4g", x)
 	}
-}
-
-// decades are the ticks of a logarithmic axis, which spans the given ratio. An
-// axis of few decades has labels at 2 and 5 too.
-type decades struct{ span float64 }
-
-// Ticks returns the ticks.
-func (d decades) Ticks(low, high float64) []plot.Tick {
-	var ticks []plot.Tick
-	if !(low > 0) || math.IsInf(high, 0) {
-		return nil // such an axis has no decade to begin with, or none to end with
-	}
-	for exponent := math.Floor(math.Log10(low)); exponent <= math.Ceil(math.Log10(high)); exponent++ {
-		for digit := 1.0; digit < 10; digit++ {
-			value := digit * math.Pow(10, exponent)
-			if value < low*0.999 || value > high*1.001 {
-				continue
-			}
-			tick := plot.Tick{Value: value}
-			if digit == 1 || d.span < 1000 && (digit == 2 || digit == 5) {
-				tick.Label = number(value)
-			}
-			ticks = append(ticks, tick)
-		}
-	}
-	return ticks
 }

@@ -1,111 +1,86 @@
 package chart
 
 import (
-	"errors"
-	"math"
+	"fmt"
 	"slices"
-
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
 )
 
-// Lines is a chart of series over a common logarithmic axis.
+// Lines is a chart of series.
 type Lines struct {
-	Title      string
-	X, Y       string // what the axes show, with the unit
-	LogY       bool   // otherwise it is a share in percent
-	Smooth     bool   // no mark at each point: there are many
-	LegendLeft bool
-	Series     []Series
+	Title  string
+	X, Y   string // what the axes show, with the unit
+	Series []Series
 }
 
 // A Series is one line.
 type Series struct {
 	Name   string
 	Points []Point
-	Marks  []Point // if it is smooth: what it was fitted to
+	Marks  []Point // of a model, which has many points: what it was fitted to
 }
 
-// A Point is one of a line. On a logarithmic axis it must be above 0.
+// A Point is one of a line.
 type Point struct{ X, Y float64 }
 
-func (l Lines) plot() (*plot.Plot, vg.Length, error) {
-	lowest := math.Inf(1)
+func (l Lines) values() []float64 {
+	xs, ys := l.places()
+	return append(xs, ys...)
+}
+
+// places are the values of all points and marks, on each axis.
+func (l Lines) places() (xs, ys []float64) {
 	for _, series := range l.Series {
 		for _, point := range slices.Concat(series.Points, series.Marks) {
-			lowest = min(lowest, point.Y)
-			if point.X <= 0 || l.LogY && point.Y <= 0 {
-				return nil, 0, errors.New("chart: a point on a logarithmic axis is not above 0")
-			}
+			xs, ys = append(xs, point.X), append(ys, point.Y)
 		}
 	}
-	if math.IsInf(lowest, 1) {
-		return nil, 0, errors.New("chart: there are no points")
+	return xs, ys
+}
+
+func (l Lines) draw(c *canvas) {
+	const left, top, right, bottom = 78.0, 70.0, width - 30, 400.0
+	c.height = bottom + 58
+	c.title(l.Title)
+	c.text((left+right)/2, bottom+48, "middle", l.X)
+	fmt.Fprintf(&c.shapes, "<text transform=\"translate(20 %v) rotate(-90)\" text-anchor=\"middle\">%s</text>\n", (top+bottom)/2, l.Y)
+	xs, ys := l.places()
+	x, y := axis{slices.Min(xs), slices.Max(xs), left, right}, axis{from: bottom, to: top}
+	x.high = max(x.high, 2*x.low) // an axis of one value would have no length
+	y.low, y.high = decades(slices.Min(ys), slices.Max(ys))
+	for _, v := range y.ticks() {
+		c.line(left, y.at(v), right, y.at(v), light)
+		c.text(left-8, y.at(v)+5, "end", number(v))
 	}
-	p := newPlot(l.Title, l.X, l.Y)
-	grid := plotter.NewGrid()
-	grid.Vertical.Width = 0
-	p.Add(grid)
-	floor := math.Pow(10, math.Floor(math.Log10(lowest)))
+	ticks := x.ticks()
+	if !slices.ContainsFunc(l.Series, func(s Series) bool { return s.Marks != nil }) { // the places of few points are of interest
+		slices.Sort(xs)
+		ticks = slices.Compact(xs)
+	}
+	for _, v := range ticks {
+		c.line(x.at(v), bottom, x.at(v), bottom+6, "#000")
+		c.text(x.at(v), bottom+22, "middle", number(v))
+	}
+	c.line(left, bottom, right, bottom, "#000")
+	legend := left
 	for i, series := range l.Series {
-		line, points, err := plotter.NewLinePoints(xys(series.Points))
-		if err != nil {
-			return nil, 0, err
+		stroke := fmt.Sprintf("stroke=\"%s\" stroke-width=\"2.5\"", palette[i%len(palette)])
+		if i%2 == 1 {
+			stroke += " stroke-dasharray=\"9 4\""
 		}
+		fmt.Fprintf(&c.shapes, "<polyline fill=\"none\" %s points=\"", stroke)
+		for _, point := range series.Points {
+			fmt.Fprintf(&c.shapes, "%.1f,%.1f ", x.at(point.X), y.at(point.Y))
+		}
+		c.shapes.WriteString("\"/>\n")
 		marks := series.Marks
-		if !l.Smooth {
+		if marks == nil {
 			marks = series.Points
 		}
-		points.XYs = xys(marks)
-		line.Color, points.Color = palette[i%len(palette)], palette[i%len(palette)]
-		line.Width = vg.Points(2)
-		if i%2 == 1 {
-			line.Dashes = []vg.Length{vg.Points(7), vg.Points(3)}
+		for _, point := range marks {
+			fmt.Fprintf(&c.shapes, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\" fill=\"%s\"/>\n", x.at(point.X), y.at(point.Y), palette[i%len(palette)])
 		}
-		points.Shape, points.Radius = draw.CircleGlyph{}, vg.Points(3)
-		p.Add(line, points)
-		if len(l.Series) > 1 {
-			p.Legend.Add(series.Name, line)
-		}
+		fmt.Fprintf(&c.shapes, "<line x1=\"%.1f\" y1=\"48\" x2=\"%.1f\" y2=\"48\" %s/>\n", legend, legend+32, stroke)
+		c.text(legend+38, 53, "start", series.Name)
+		legend += 58 + 7.5*float64(len(series.Name)) // about as wide as it is
 	}
-	p.Legend.Top, p.Legend.Left = l.LogY, l.LegendLeft
-	p.Legend.XOffs = -vg.Points(10)
-	if l.LegendLeft {
-		p.Legend.XOffs = vg.Points(10)
-	}
-	p.X.Max = max(p.X.Max, 2*p.X.Min) // plot would widen an axis of one value to below 0
-	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, decades{p.X.Max / p.X.Min}
-	if !l.Smooth { // few points, and their places are of interest
-		p.X.Tick.Marker = l.places()
-	}
-	if !l.LogY {
-		p.Y.Min, p.Y.Max = 0, 100
-		return p, 4.2 * vg.Inch, nil
-	}
-	p.Y.Min, p.Y.Max = floor, max(math.Pow(10, math.Ceil(math.Log10(p.Y.Max))), 10*floor)
-	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, decades{p.Y.Max / floor}
-	return p, 4.2 * vg.Inch, nil
-}
-
-func xys(points []Point) plotter.XYs {
-	all := make(plotter.XYs, len(points))
-	for i, point := range points {
-		all[i] = plotter.XY(point)
-	}
-	return all
-}
-
-// places are ticks where the points are.
-func (l Lines) places() plot.ConstantTicks {
-	var ticks plot.ConstantTicks
-	for _, series := range l.Series {
-		for _, point := range series.Points {
-			if !slices.ContainsFunc(ticks, func(t plot.Tick) bool { return t.Value == point.X }) {
-				ticks = append(ticks, plot.Tick{Value: point.X, Label: number(point.X)})
-			}
-		}
-	}
-	return ticks
 }

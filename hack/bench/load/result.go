@@ -12,8 +12,7 @@ import (
 type Result struct {
 	Plan
 	rig.Counts
-	Elapsed        time.Duration
-	InTime         int // operations acknowledged within Elapsed
+	InTime         int // operations acknowledged within the plan's time
 	Acknowledged   int // also those that came to their end after it
 	Failed         int
 	Failure        error         // one of them
@@ -21,8 +20,8 @@ type Result struct {
 	CommitsByStore []int         // requests that committed, by process
 }
 
-func newResult(plan Plan, writers []*writer, elapsed time.Duration) *Result {
-	r := &Result{Plan: plan, Elapsed: elapsed}
+func newResult(plan Plan, writers []*writer) *Result {
+	r := &Result{Plan: plan}
 	var latencies []time.Duration
 	for _, w := range writers {
 		r.InTime += w.inTime
@@ -38,7 +37,7 @@ func newResult(plan Plan, writers []*writer, elapsed time.Duration) *Result {
 }
 
 // PerSecond is the throughput: acknowledged operations a second.
-func (r *Result) PerSecond() float64 { return float64(r.InTime) / r.Elapsed.Seconds() }
+func (r *Result) PerSecond() float64 { return float64(r.InTime) / r.For.Seconds() }
 
 // Fairness is how many requests the least lucky process committed for each of
 // the luckiest; 1 is fair.

@@ -2,7 +2,6 @@ package load
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -33,7 +32,7 @@ type process struct {
 // A Strategy is a way to write one map from many goroutines.
 type Strategy struct {
 	Name string
-	open func(ctx context.Context, r *rig.Rig, writers int) (*process, error)
+	open func(ctx context.Context, r *rig.Rig) (*process, error)
 }
 
 // The strategies.
@@ -47,12 +46,9 @@ var (
 	Patient = &Strategy{"RetryOnConflict, 15 attempts", retrying(wait.Backoff{Duration: 5 * time.Millisecond, Factor: 1.5, Jitter: 1, Steps: 15})}
 	// PUT is a bare guarded PUT; for one process.
 	PUT = &Strategy{"bare PUT", putting}
-	// Shared is as good as sharing requests can be: each bare PUT carries one operation of
-	// every writer; for one process, and a number of operations.
-	Shared = &Strategy{"bare PUT, shared by all", sharing}
 )
 
-func storing(ctx context.Context, r *rig.Rig, _ int) (*process, error) {
+func storing(ctx context.Context, r *rig.Rig) (*process, error) {
 	p, err := r.Process(ctx, mapName)
 	if err != nil {
 		return nil, err
@@ -69,8 +65,8 @@ func storing(ctx context.Context, r *rig.Rig, _ int) (*process, error) {
 	}, p.Close}, nil
 }
 
-func retrying(backoff wait.Backoff) func(context.Context, *rig.Rig, int) (*process, error) {
-	return func(_ context.Context, r *rig.Rig, _ int) (*process, error) {
+func retrying(backoff wait.Backoff) func(context.Context, *rig.Rig) (*process, error) {
+	return func(_ context.Context, r *rig.Rig) (*process, error) {
 		client, err := r.Client()
 		if err != nil {
 			return nil, err
@@ -93,78 +89,15 @@ func retrying(backoff wait.Backoff) func(context.Context, *rig.Rig, int) (*proce
 	}
 }
 
-func putting(ctx context.Context, r *rig.Rig, _ int) (*process, error) {
-	return sharing(ctx, r, 1)
-}
-
-func sharing(ctx context.Context, r *rig.Rig, writers int) (*process, error) {
+func putting(ctx context.Context, r *rig.Rig) (*process, error) {
 	putter, err := r.Putter(ctx, mapName)
 	if err != nil {
 		return nil, err
 	}
-	return &process{putter.Client, (&sharer{putter: putter, size: writers}).update, putter.Close}, nil
-}
-
-// A sharer sends a request when as many writers have come as it is told to wait for.
-type sharer struct {
-	size int
-
-	mu   sync.Mutex // protects next
-	next *request
-
-	sending sync.Mutex // protects all below
-	putter  *rig.Putter
-	err     error // the putter's object is of no use any more
-}
-
-// A request carries one operation of each of its writers.
-type request struct {
-	changes []change
-	err     error // set before done is closed
-	done    chan struct{}
-}
-
-func (s *sharer) update(ctx context.Context, change change) error {
-	request, last := s.join(change)
-	if last {
-		request.err = s.send(ctx, request)
-		close(request.done)
-	}
-	select {
-	case <-request.done:
-		return request.err
-	case <-ctx.Done(): // and others may not come any more
-		return ctx.Err()
-	}
-}
-
-// join adds a change to the next request, and reports whether it was the last.
-func (s *sharer) join(c change) (r *request, last bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.next == nil {
-		s.next = &request{done: make(chan struct{})}
-	}
-	r = s.next
-	r.changes = append(r.changes, c)
-	if last = len(r.changes) == s.size; last {
-		s.next = nil
-	}
-	return r, last
-}
-
-func (s *sharer) send(ctx context.Context, r *request) error {
-	s.sending.Lock()
-	defer s.sending.Unlock()
-	if s.err != nil {
-		return s.err
-	}
-	if err := s.putter.Update(ctx, func(data map[string]string) {
-		for _, change := range r.changes {
-			change.to(data)
-		}
-	}); err != nil {
-		s.err = errors.Join(errors.New("load: somebody else writes beside a bare PUT"), err)
-	}
-	return s.err
+	var sending sync.Mutex
+	return &process{putter.Client, func(ctx context.Context, change change) error {
+		sending.Lock()
+		defer sending.Unlock()
+		return putter.Update(ctx, change.to)
+	}, putter.Close}, nil
 }

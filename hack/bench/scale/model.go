@@ -96,8 +96,8 @@ func (r *Result) model() (m model, off float64, err error) {
 // picture draws the model of the CPU, and what it was fitted to.
 func (r *Result) picture(m model) chart.Picture {
 	lines := chart.Lines{
-		Title: "API server's CPU for one change, and the model", LogY: true, Smooth: true, LegendLeft: true,
-		X: "watchers, each with a connection of its own", Y: "CPU a change, s",
+		Title: "API server's CPU for one change, and the model",
+		X:     "watchers, each with a connection of its own", Y: "CPU a change, s",
 	}
 	for _, of := range r.Maps {
 		if of.Check {

@@ -16,7 +16,6 @@ import (
 // A Result is what one run has measured.
 type Result struct {
 	Machine []string // what it ran on, a line each
-	Quick   bool     // too short a run to mean much
 	Maps    []Map    // by size
 }
 

@@ -78,29 +78,24 @@ func TestAServerThatFollowsNoLineShows(t *testing.T) {
 	}
 }
 
-// The textbook's line through 1, 2 and 3 with the middle one 10 % too high, each
-// weighted by 1/y².
+// Of y and 1.1 y, where each is weighted by its own 1/y², and not the mean, whether y
+// is small or large; and what decides nothing is not fitted.
 func TestTheErrorsThatAreLeastAreRelative(t *testing.T) {
-	y, x := []float64{2, 3.3, 4}, []float64{1, 2, 3}
 	var samples []sample
-	var s, sx, sy, sxx, sxy float64
-	for i := range y {
-		samples = append(samples, sample{[]float64{1, x[i]}, y[i]})
-		w := 1 / (y[i] * y[i])
-		s, sx, sy, sxx, sxy = s+w, sx+w*x[i], sy+w*y[i], sxx+w*x[i]*x[i], sxy+w*x[i]*y[i]
+	for _, y := range []float64{1, 1000} {
+		samples = append(samples, sample{[]float64{1, y}, y}, sample{[]float64{1, y}, 1.1 * y})
 	}
 	m, err := fit(samples)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := s*sxx - sx*sx
-	for i, want := range []float64{(sxx*sy - sx*sxy) / d, (s*sxy - sx*sy) / d} {
-		if math.Abs(m[i]-want) > 1e-9 {
-			t.Errorf("coefficient %d is %v, want %v", i, m[i], want)
+	for _, y := range []float64{1, 1000} {
+		if got, want := m.at([]float64{1, y})/y, (1+1/1.1)/(1+1/1.21); math.Abs(got-want) > 1e-9 {
+			t.Errorf("%v is fitted as %v times that, want %v", y, got, want)
 		}
 	}
 	for name, samples := range map[string][]sample{
-		"as many as terms": samples[:2], "one place": {samples[0], samples[0], samples[0]}, "nothing": nil,
+		"as many as terms": samples[1:3], "one place": {samples[0], samples[0], samples[0]}, "nothing": nil,
 	} {
 		if m, err := fit(samples); err == nil {
 			t.Errorf("%s is fitted: %v", name, m)

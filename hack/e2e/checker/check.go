@@ -38,8 +38,7 @@ func (r *Run) Check(ctx context.Context) (Report, error) {
 		return Report{}, fmt.Errorf("checker: the stores had no time to come to the last version: %w", err)
 	}
 	for _, c := range r.everyClient() {
-		c.stop()
-		h.chains = append(h.chains, c.chains()...)
+		h.chains = append(h.chains, c.stop()...)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -64,7 +63,7 @@ func (r *Run) converge(ctx context.Context, last version) []read {
 // the store to do anything, as that might make up for what it has missed.
 func (c *Client) converge(ctx context.Context, last version) (now view) {
 	_ = rig.Until(ctx, convergence, func() bool { // what it shows then will be judged
-		now = c.run.view(c.store.Snapshot(), "the last snapshot of "+c.name)
+		now = c.run.view(c.store.Snapshot())
 		newer := now.revision > last.revision && (now.exists || last.exists)
 		return newer || now.shows(last) && c.followersHave(last.contents)
 	})
@@ -84,14 +83,4 @@ func (c *Client) followersHave(last contents) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !slices.ContainsFunc(c.followers, func(f *follower) bool { return !f.has(last) })
-}
-
-func (c *Client) chains() []chain {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var chains []chain
-	for _, f := range c.followers {
-		chains = append(chains, f.chain())
-	}
-	return chains
 }

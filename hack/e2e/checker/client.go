@@ -3,9 +3,7 @@ package checker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strconv"
 	"sync"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -14,27 +12,24 @@ import (
 // A Client is a store that is recorded. Its methods do what the store's do, and
 // may be called from any goroutine.
 type Client struct {
-	run   *Run
-	name  string
-	index int
-	store *mapstore.Store
+	run     *Run
+	name    string
+	markKey string
+	store   *mapstore.Store
 
-	mu        sync.Mutex // protects all below
-	slots     []bool     // which mark keys are in use by a call
+	mu        sync.Mutex // protects followers
 	followers []*follower
 }
 
 // Update is the store's Update; fn sees the marks too.
 func (c *Client) Update(ctx context.Context, fn func(*mapstore.Tx) error) error {
-	slot := c.takeSlot()
-	defer c.freeSlot(slot)
 	t := &transaction{client: c.name}
 	return c.transact(ctx, t, func(tx *mapstore.Tx, before contents) error {
 		if err := fn(tx); err != nil {
 			return err
 		}
-		tx.Set(c.markKey(strconv.Itoa(slot)), mark{c.run.nonce, t.id, len(t.runs)}.String())
-		t.runs = append(t.runs, transition{before, c.txContents(tx)})
+		tx.Set(c.markKey, mark{c.run.nonce, t.id, len(t.runs)}.String())
+		t.runs = append(t.runs, transition{before, c.run.pool.take(tx.All())})
 		return nil
 	})
 }
@@ -63,7 +58,7 @@ func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapst
 	var refusal error // of fn's last run
 	snapshot, err := c.store.Update(ctx, func(tx *mapstore.Tx) error {
 		refusal = nil
-		before := c.txContents(tx)
+		before := c.run.pool.take(tx.All())
 		if refusal = fn(tx, before); refusal != nil {
 			t.saw = before
 		}
@@ -73,7 +68,7 @@ func (c *Client) transact(ctx context.Context, t *transaction, fn func(tx *mapst
 	switch {
 	case err == nil:
 		t.outcome = acknowledged
-		t.view = c.run.view(snapshot, "what Update returned to "+c.name)
+		t.view = c.run.view(snapshot)
 	case errors.Is(err, mapstore.ErrUnknownOutcome):
 		t.outcome = unknown
 	default:
@@ -120,7 +115,7 @@ func (c *Client) Sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r := read{c.name, span{call, ret}, c.run.view(snapshot, "Sync of "+c.name)}
+	r := read{c.name, span{call, ret}, c.run.view(snapshot)}
 	c.run.add(func(rec *record) { rec.syncs = append(rec.syncs, r) })
 	return nil
 }
@@ -130,7 +125,7 @@ func (c *Client) Read() *mapstore.Snapshot {
 	call := c.run.clock.now()
 	snapshot := c.store.Snapshot()
 	ret := c.run.clock.now()
-	r := read{c.name, span{call, ret}, c.run.view(snapshot, "a read of "+c.name)}
+	r := read{c.name, span{call, ret}, c.run.view(snapshot)}
 	c.run.add(func(rec *record) { rec.reads = append(rec.reads, r) })
 	return snapshot
 }
@@ -138,7 +133,9 @@ func (c *Client) Read() *mapstore.Snapshot {
 // Follow holds one more subscription of the store to what is promised of them,
 // until stop is called or the run ends.
 func (c *Client) Follow(filters ...mapstore.Filter) (stop func()) {
-	f := &follower{client: c, filters: filters}
+	f := &follower{run: c.run, chain: chain{client: c.name, passes: func(key string) bool {
+		return len(filters) == 0 || slices.ContainsFunc(filters, func(passes mapstore.Filter) bool { return passes(key) })
+	}}}
 	f.subscription = c.store.OnChange(f.take, filters...)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,45 +143,14 @@ func (c *Client) Follow(filters ...mapstore.Filter) (stop func()) {
 	return f.leave
 }
 
-func (c *Client) stop() {
+// stop ends the subscriptions, and returns what they were told.
+func (c *Client) stop() []chain {
 	c.mu.Lock()
-	followers := slices.Clone(c.followers)
-	c.mu.Unlock()
-	for _, f := range followers {
+	defer c.mu.Unlock()
+	var chains []chain
+	for _, f := range c.followers {
 		f.stop()
+		chains = append(chains, f.chain) // no callback runs any more
 	}
-}
-
-func (c *Client) txContents(tx *mapstore.Tx) contents {
-	contents, err := c.run.pool.read(tx)
-	if err != nil {
-		c.run.add(func(rec *record) {
-			rec.garbled = append(rec.garbled, fmt.Sprintf("a transaction's map of %s: %v", c.name, err))
-		})
-	}
-	return contents
-}
-
-// takeSlot returns the lowest slot that no call uses.
-func (c *Client) takeSlot() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, used := range c.slots {
-		if !used {
-			c.slots[i] = true
-			return i
-		}
-	}
-	c.slots = append(c.slots, true)
-	return len(c.slots) - 1
-}
-
-func (c *Client) freeSlot(slot int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.slots[slot] = false
-}
-
-func (c *Client) markKey(slot string) string {
-	return MarkPrefix + strconv.Itoa(c.index) + "." + slot
+	return chains
 }

@@ -18,14 +18,6 @@ import (
 // A map that does not exist has no contents.
 type contents string
 
-// A readable map is a snapshot, or the map as a transaction sees it.
-type readable interface {
-	Get(key string) (string, bool)
-	Keys() []string
-	Len() int
-	All() iter.Seq2[string, string]
-}
-
 // A pool keeps one copy of each contents: most versions are seen by many.
 type pool struct {
 	mu   sync.Mutex // protects seen
@@ -51,24 +43,6 @@ func (p *pool) take(entries iter.Seq2[string, string]) contents {
 	}
 	p.seen[string(text)] = contents(text)
 	return contents(text)
-}
-
-// read returns the contents of a map, and an error if it gives different answers
-// to those who ask in different ways.
-func (p *pool) read(m readable) (contents, error) {
-	keys := m.Keys()
-	c := p.take(m.All())
-	byKey := p.take(func(yield func(string, string) bool) {
-		for _, key := range keys {
-			if value, ok := m.Get(key); ok && !yield(key, value) {
-				return
-			}
-		}
-	})
-	if c != byKey || m.Len() != len(keys) || !slices.IsSorted(keys) {
-		return c, fmt.Errorf("by All it is %s, by Keys and Get %s, by Len %d", c.short(), byKey.short(), m.Len())
-	}
-	return c, nil
 }
 
 func (p *pool) takeMap(entries map[string]string) contents {

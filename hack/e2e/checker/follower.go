@@ -1,7 +1,6 @@
 package checker
 
 import (
-	"slices"
 	"sync"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -10,17 +9,13 @@ import (
 
 // A follower records the changes of one subscription.
 type follower struct {
-	client       *Client
-	filters      []mapstore.Filter
+	run          *Run
 	subscription *watch.Subscription
 
 	mu      sync.Mutex // protects all below
-	steps   []step
+	chain   chain
 	inside  bool
-	overlap bool // two callbacks have run at once
-	left    bool // nobody expects it to show the last version any more
 	stopped bool
-	late    bool // a callback has run after the end
 }
 
 // A step is one Change.
@@ -38,14 +33,14 @@ type delta struct {
 
 func (f *follower) take(c mapstore.Change) {
 	f.mu.Lock()
-	f.overlap = f.overlap || f.inside
+	f.chain.overlap = f.chain.overlap || f.inside
 	f.inside = true
-	f.late = f.late || f.stopped
+	f.chain.late = f.chain.late || f.stopped
 	f.mu.Unlock()
 
 	s := step{
-		old:   f.client.run.view(c.Old, "Change.Old of "+f.client.name),
-		new:   f.client.run.view(c.New, "Change.New of "+f.client.name),
+		old:   f.run.view(c.Old),
+		new:   f.run.view(c.New),
 		reset: c.Reset,
 		keys:  c.Keys(),
 	}
@@ -55,7 +50,7 @@ func (f *follower) take(c mapstore.Change) {
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.steps = append(f.steps, s)
+	f.chain.steps = append(f.chain.steps, s)
 	f.inside = false
 }
 
@@ -70,14 +65,9 @@ func (f *follower) stop() {
 // leave stops before the end of the run.
 func (f *follower) leave() {
 	f.mu.Lock()
-	f.left = true
+	f.chain.left = true
 	f.mu.Unlock()
 	f.stop()
-}
-
-// passes reports whether the subscription wants to hear of a key.
-func (f *follower) passes(key string) bool {
-	return len(f.filters) == 0 || slices.ContainsFunc(f.filters, func(filter mapstore.Filter) bool { return filter(key) })
 }
 
 // has reports whether the last Change so far shows what final holds, if that can
@@ -85,25 +75,18 @@ func (f *follower) passes(key string) bool {
 func (f *follower) has(final contents) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.left {
+	if f.chain.left {
 		return true
 	}
 	var last contents
-	if len(f.steps) > 0 {
-		last = f.steps[len(f.steps)-1].new.contents
+	if steps := f.chain.steps; len(steps) > 0 {
+		last = steps[len(steps)-1].new.contents
 	}
-	return last.only(f.passes) == final.only(f.passes)
+	return last.only(f.chain.passes) == final.only(f.chain.passes)
 }
 
 func (f *follower) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.steps)
-}
-
-// chain returns what has been recorded.
-func (f *follower) chain() chain {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return chain{client: f.client.name, passes: f.passes, steps: slices.Clone(f.steps), overlap: f.overlap, left: f.left, late: f.late}
+	return len(f.chain.steps)
 }

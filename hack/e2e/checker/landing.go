@@ -50,8 +50,8 @@ func (h *history) baseOf(i int) int {
 }
 
 // newIn returns the runs whose marks are in version i and not in its base. A
-// mark may be gone already, by a Clear that shared the request: then the
-// transaction which did that has seen it.
+// mark may be gone already, by a transaction of the same client or a Clear that
+// shared the request: then the transaction which did that has seen it.
 func (h *history) newIn(i, base int) []landing {
 	before := h.versions[base].contents.marks()
 	var found []landing

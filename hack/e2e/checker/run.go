@@ -15,10 +15,10 @@
 // # Marks
 //
 // Each transaction writes a mark of its own beside what it was told to write,
-// under a key that begins with [MarkPrefix]. So the witness tells exactly which
-// transactions took effect, in which version and how often, whoever deletes,
-// replaces or clears the map meanwhile. There are at most as many of these keys
-// as there have been calls at the same time.
+// under its client's key, which begins with [MarkPrefix]. Of transactions that share
+// a request, the last one's mark is left, and each has found the one before it. So
+// the witness tells exactly which transactions took effect, in which version and how
+// often, whoever deletes, replaces or clears the map meanwhile.
 //
 // # What a run must keep to
 //
@@ -33,6 +33,7 @@ import (
 	"context"
 	"crypto/rand"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -65,7 +66,6 @@ type record struct {
 	reads        []read         // local ones
 	syncs        []read
 	edits        []edit
-	garbled      []string // maps that contradict themselves
 }
 
 // A clock tells the time since it was made, which never goes back.
@@ -90,15 +90,15 @@ func Start(ctx context.Context, etcdURL, namespace, name string) (*Run, error) {
 }
 
 // Client returns a client of the map, and follows the store's changes from now
-// on: all of them, and beside that those of the client's own marks.
+// on: all of them, and beside that those of the client's own mark.
 func (r *Run) Client(name string, store *mapstore.Store) *Client {
 	r.mu.Lock()
-	c := &Client{run: r, name: name, index: len(r.clients), store: store}
+	c := &Client{run: r, name: name, markKey: MarkPrefix + strconv.Itoa(len(r.clients)), store: store}
 	r.clients = append(r.clients, c)
 	r.mu.Unlock()
 
 	c.Follow()
-	c.Follow(mapstore.Prefix(c.markKey("")))
+	c.Follow(mapstore.Keys(c.markKey))
 	return c
 }
 

@@ -6,16 +6,12 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
 // A version is what etcd held under the map's key from a revision on.
 type version struct {
-	revision int64
-	exists   bool
-	uid      types.UID
-	contents contents
+	view
 	outsider string // the name of an outsider's edit that made it, or one before
 	observed int64  // when the witness was told: it had been committed before
 }
@@ -45,10 +41,7 @@ func (w *witness) decode(kv *mvccpb.KeyValue) (version, error) {
 		entries[key] = string(value)
 	}
 	return version{
-		revision: kv.ModRevision,
-		exists:   true,
-		uid:      cm.UID,
-		contents: w.pool.takeMap(entries),
+		view:     view{kv.ModRevision, true, cm.UID, w.pool.takeMap(entries)},
 		outsider: cm.Annotations[outsiderAnnotation],
 		observed: w.clock.now(),
 	}, nil

@@ -25,12 +25,8 @@ type read struct {
 	view view
 }
 
-func (r *Run) view(s *mapstore.Snapshot, what string) view {
-	contents, err := r.pool.read(s)
-	if err != nil {
-		r.add(func(rec *record) { rec.garbled = append(rec.garbled, fmt.Sprintf("%s: %v", what, err)) })
-	}
-	return view{revision: revisionOf(s.Revision()), exists: s.Exists(), uid: s.UID(), contents: contents}
+func (r *Run) view(s *mapstore.Snapshot) view {
+	return view{revision: revisionOf(s.Revision()), exists: s.Exists(), uid: s.UID(), contents: r.pool.take(s.All())}
 }
 
 // revisionOf returns 0 for the empty revision, and -1, which no version has,

@@ -69,7 +69,7 @@ func (w *witness) close() {
 }
 
 func (w *witness) begin(first *clientv3.GetResponse) error {
-	v := version{revision: first.Header.Revision, observed: w.clock.now()}
+	v := version{view: view{revision: first.Header.Revision}, observed: w.clock.now()}
 	if len(first.Kvs) > 0 {
 		var err error
 		if v, err = w.decode(first.Kvs[0]); err != nil {
@@ -135,7 +135,7 @@ func (w *witness) take(response clientv3.WatchResponse) error {
 // none is missing.
 func (w *witness) addLocked(event *clientv3.Event) error {
 	kv := event.Kv
-	v, writes := version{revision: kv.ModRevision, observed: w.clock.now()}, int64(0)
+	v, writes := version{view: view{revision: kv.ModRevision}, observed: w.clock.now()}, int64(0)
 	if event.Type == mvccpb.PUT {
 		var err error
 		if v, err = w.decode(kv); err != nil {

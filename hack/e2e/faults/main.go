@@ -15,7 +15,6 @@ import (
 	"os/signal"
 	"regexp"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -26,8 +25,6 @@ func main() {
 	var s settings
 	flag.IntVar(&s.rounds, "rounds", 1, "how many times each fault comes and goes")
 	flag.Uint64Var(&s.seed, "seed", 42, "what the moments are drawn from")
-	flag.IntVar(&s.parallel, "parallel", 1, "how many rows run at the same time, where they can share a control plane")
-	flag.BoolVar(&s.short, "short", false, "the short form: shorter faults, fewer rows")
 	pattern := flag.String("run", "", "only the rows whose name matches this regular expression")
 	file := flag.String("write", "", "a file whose table is to be replaced, between "+beginMarker+" and "+endMarker)
 	flag.Parse()
@@ -57,55 +54,30 @@ func run(ctx context.Context, s settings, pattern, file string) (err error) {
 	if len(rows) == 0 {
 		return fmt.Errorf("no row matches %q", pattern)
 	}
-	planes := newPlanes(s.parallel)
+	planes := newPlanes(1)
 	defer func() { err = errors.Join(err, planes.stop()) }()
 	kubernetes, etcd, err := planes.versions(ctx)
 	if err != nil {
 		return err
 	}
 
-	done := 0
-	results := runAll(ctx, planes, rows, s, func(res result) {
-		done++
-		fmt.Printf("%2d/%d %s\n", done, len(rows), res.line())
-	})
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	var results []result
+	var failures []error
+	for i := range rows {
+		res := rows[i].execute(ctx, planes, s)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		fmt.Printf("%2d/%d %s\n", i+1, len(rows), res.line())
+		results, failures = append(results, res), append(failures, res.err)
 	}
-	table := header{s, pattern, kubernetes, etcd}.String() + "\n" + tableOf(results)
+	table := fmt.Sprintf("Kubernetes %s, etcd %s; %d round(s) of each fault, seed %d: `make faults ROUNDS=%[3]d SEED=%[4]d`\n\n%s",
+		kubernetes, etcd, s.rounds, s.seed, tableOf(results))
 	fmt.Printf("\n%s", table)
 	if file != "" {
-		if err := replaceInFile(file, table); err != nil {
-			return err
-		}
+		failures = append(failures, replaceInFile(file, table))
 	}
-	failed := 0
-	for _, res := range results {
-		if res.err != nil {
-			failed++
-		}
-	}
-	if failed > 0 {
-		return fmt.Errorf("%d of %d rows failed", failed, len(results))
-	}
-	return nil
-}
-
-// runAll runs the rows and returns their results in the same order.
-func runAll(ctx context.Context, planes *planes, rows []row, s settings, report func(result)) []result {
-	results := make([]result, len(rows))
-	var mu sync.Mutex // held while a result is reported
-	var tasks sync.WaitGroup
-	for i := range rows {
-		tasks.Go(func() {
-			results[i] = rows[i].execute(ctx, planes, s)
-			mu.Lock()
-			defer mu.Unlock()
-			report(results[i])
-		})
-	}
-	tasks.Wait()
-	return results
+	return errors.Join(failures...)
 }
 
 // quiet keeps client-go's own complaints about faults to itself.

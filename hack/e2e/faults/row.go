@@ -86,10 +86,9 @@ func (r *result) add(report checker.Report) {
 
 // Settings are what a run of the matrix is given.
 type settings struct {
-	seed     uint64
-	rounds   int
-	parallel int // how many rows at a time
-	short    bool
+	seed   uint64
+	rounds int
+	short  bool // in tests: shorter faults, fewer rows
 }
 
 // execute runs the row.

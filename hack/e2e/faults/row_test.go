@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 )
@@ -47,6 +49,38 @@ func TestRowsHaveNamesOfTheirOwnAndExpectSomething(t *testing.T) {
 		}
 		if r.inside && r.fresh == 0 {
 			t.Errorf("%s: no bound to freshness while the fault lasts", r.name)
+		}
+	}
+}
+
+func TestTheTableGoesBetweenTheMarkersAndNowhereElse(t *testing.T) {
+	const before, after = "Before.\n\n" + beginMarker, endMarker + "\n\nAfter.\n"
+	for page, want := range map[string]string{ // empty: there is an error
+		before + after:             before + "\n| new |\n" + after,
+		before + "\nold\n" + after: before + "\n| new |\n" + after,
+		"text":                     "",
+		before:                     "",
+		after + before:             "",
+		before + after + before:    "",
+		before + after + after:     "",
+	} {
+		if got, err := replaceBetween(page, "| new |\n"); got != want || (err != nil) != (want == "") {
+			t.Errorf("%q has become %q, %v", page, got, err)
+		}
+	}
+}
+
+func TestTheTableSaysWhatCameOfEachRow(t *testing.T) {
+	table := tableOf([]result{
+		{name: "a | b", acknowledged: 1, unknown: 2, failed: 3, versions: 6, noticed: 20 * time.Millisecond, fresh: 1234 * time.Millisecond},
+		{name: "c", lost: 4, doubled: 5, err: errors.New("some")},
+	})
+	for _, want := range []string{
+		`| a \| b | 1 | 2 | 3 | 0 | 0 | 20 ms | 1.2 s | 6 | ok |`,
+		`| c | 0 | 0 | 0 | 4 | 5 | – | – | 0 | FAILED |`,
+	} {
+		if !strings.Contains(table, want+"\n") {
+			t.Errorf("no %q in\n%s", want, table)
 		}
 	}
 }

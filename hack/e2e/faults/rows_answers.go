@@ -18,7 +18,7 @@ func answerRows() []row {
 	lost := func(*testbed, *http.Request) (*http.Response, error) { return nil, rig.ErrLost }
 	failing := func(b *testbed, request *http.Request) (*http.Response, error) {
 		statuses := []int{429, 500, 503, 504}
-		return rig.Answer(request, statuses[b.draw(len(statuses))], b.draw(2) == 0), nil
+		return rig.Answer(request, statuses[b.newRand().IntN(len(statuses))], b.newRand().IntN(2) == 0), nil
 	}
 	forgotten := tampered("answers lost, and the ledger is garbage then, or an old one", lost, putInPlaceOfTheLedger)
 	forgotten.told = false // the traces are gone
@@ -35,7 +35,7 @@ func answerRows() []row {
 func tampered(name string, instead func(*testbed, *http.Request) (*http.Response, error), behind func(context.Context, *testbed) error) row {
 	var hits, failures atomic.Int64
 	hit := func(b *testbed, request *http.Request) bool {
-		isHit := (request.Method == http.MethodPut || request.Method == http.MethodPatch) && b.draw(100) < 15
+		isHit := (request.Method == http.MethodPut || request.Method == http.MethodPatch) && b.newRand().IntN(100) < 15
 		if isHit {
 			hits.Add(1)
 		}
@@ -80,7 +80,7 @@ func tampered(name string, instead func(*testbed, *http.Request) (*http.Response
 // was at first.
 func putInPlaceOfTheLedger(ctx context.Context, b *testbed) error {
 	text := "not a ledger"
-	if b.draw(2) == 0 {
+	if b.newRand().IntN(2) == 0 {
 		b.mu.Lock()
 		text = b.oldLedger
 		b.mu.Unlock()

@@ -12,24 +12,6 @@ const (
 	endMarker   = "<!-- faults:end -->"
 )
 
-// A header says what a table is the outcome of.
-type header struct {
-	settings
-	pattern, kubernetes, etcd string
-}
-
-func (h header) String() string {
-	command := fmt.Sprintf("`make faults ROUNDS=%d SEED=%d", h.rounds, h.seed)
-	if h.pattern != "" {
-		command += fmt.Sprintf(" RUN='%s'", h.pattern)
-	}
-	command += "`"
-	if h.short {
-		command += ", the short form"
-	}
-	return fmt.Sprintf("Kubernetes %s, etcd %s; %d round(s) of each fault, seed %d: %s\n", h.kubernetes, h.etcd, h.rounds, h.seed, command)
-}
-
 // line is the result as progress shows it.
 func (r result) line() string {
 	line := fmt.Sprintf("%-6s %s (%.0f s): acknowledged %d, unknown %d, failed %d, lost %d, doubled %d; noticed %s, fresh %s; %d versions",

@@ -231,10 +231,3 @@ func (b *testbed) newRand() *rand.Rand {
 	defer b.mu.Unlock()
 	return rand.New(rand.NewPCG(b.rng.Uint64(), b.rng.Uint64()))
 }
-
-// draw returns a number below n.
-func (b *testbed) draw(n int) int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.rng.IntN(n)
-}

@@ -1,7 +1,7 @@
 // Soak runs stores under steady load for as long as it is told, through outages
 // of the API server and deletions of a map, and looks for whatever grows that
-// should not: memory, goroutines, open files, connections. It also counts
-// increments, and compares them with the counter. In this folder's module:
+// should not: memory, goroutines, open files, connections among them. It also
+// counts increments, and compares them with the counter. In this folder's module:
 //
 //	go run ./soak -for 10m
 //
@@ -25,25 +25,16 @@ import (
 
 // A plan says how long a soak runs and how often what happens in it.
 type plan struct {
-	length  time.Duration
-	warmUp  time.Duration // what is measured before does not count
-	sample  time.Duration // between two samples
-	open    time.Duration // between two stores that are opened and closed
-	deleted time.Duration // between two deletions of the churned map
-	outage  time.Duration // between two outages; 0: none
-	down    time.Duration // how long an outage lasts
+	length time.Duration
+	warmUp time.Duration // what is measured before does not count
+	sample time.Duration // between two samples
+	outage time.Duration // between two outages of the API server; 0: none
 }
 
 func main() {
-	var p plan
-	flag.DurationVar(&p.length, "for", 10*time.Minute, "how long the load lasts")
 	// An HTTP/2 connection, closed or not, is kept alive by a timer of 30 s.
-	flag.DurationVar(&p.warmUp, "warm-up", 45*time.Second, "how long it may grow at first")
-	flag.DurationVar(&p.sample, "sample", 5*time.Second, "time between two samples")
-	flag.DurationVar(&p.open, "open", 500*time.Millisecond, "time between two stores that are opened and closed")
-	flag.DurationVar(&p.outage, "outage", time.Minute, "time between two outages of the API server; 0: none")
-	flag.DurationVar(&p.down, "down", 3*time.Second, "how long an outage lasts")
-	flag.DurationVar(&p.deleted, "deletion", 2*time.Second, "time between two deletions of the map that all churn")
+	p := plan{warmUp: 45 * time.Second, sample: 5 * time.Second, outage: time.Minute}
+	flag.DurationVar(&p.length, "for", 10*time.Minute, "how long the load lasts")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -66,18 +57,17 @@ func soak(ctx context.Context, out io.Writer, p plan) error {
 // run runs the plan on plane. An interrupt ends it early, with a verdict on what
 // there was.
 func (p plan) run(ctx context.Context, out io.Writer, plane *kube.ControlPlane) error {
-	l, err := newLoad(ctx, plane, p)
+	l, err := startLoad(ctx, plane, p.outage)
 	if err != nil {
 		return err
 	}
 	defer l.close()
-	l.start(ctx)
-	fmt.Fprintln(out, header())
+	fmt.Fprintf(out, lineFormat, "time", "operations", "heap KiB", "goroutines", "files")
 	var samples []sample
-	for tick := time.Tick(p.sample); l.running() && !p.suffices(samples); {
+	for tick := time.Tick(p.sample); l.ctx.Err() == nil && !p.suffices(samples); {
 		select {
 		case <-tick:
-		case <-l.done:
+		case <-l.ctx.Done():
 			continue
 		}
 		s, err := l.atRest(take)
@@ -85,7 +75,7 @@ func (p plan) run(ctx context.Context, out io.Writer, plane *kube.ControlPlane) 
 			return err
 		}
 		samples = append(samples, s)
-		fmt.Fprintln(out, s)
+		fmt.Fprint(out, s)
 	}
 	if err := l.end(); err != nil {
 		return err
