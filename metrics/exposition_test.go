@@ -56,7 +56,7 @@ func TestEachFigureHasItsNameAndItsUnit(t *testing.T) {
 		},
 		stats: mapstore.Stats{
 			Versions: 2, Resets: 3, Reconnects: 4,
-			Requests: 5, RequestTime: 1500 * time.Millisecond, Commits: 6, Conflicts: 7,
+			Requests: 5, RequestTime: 1500 * time.Millisecond, Commits: 6, Conflicts: 7, Unsigned: 3,
 			Transactions: 8, UnknownOutcomes: 9, Aborted: 17, Failures: 10, Queued: 11,
 			Panics: 12, Subscriptions: 13, Lag: 250 * time.Millisecond, Rejections: 16,
 		},
