@@ -36,7 +36,7 @@ func take(since time.Time, operations int64) sample {
 	}
 }
 
-const lineFormat = "%8v %12v %10v %10v %6v\n"
+const lineFormat = "%8v %12v %10v %10v %6v"
 
 func (s sample) String() string {
 	return fmt.Sprintf(lineFormat, s.at.Round(100*time.Millisecond), s.operations, s.heap>>10, s.goroutines, s.files)

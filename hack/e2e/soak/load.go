@@ -35,7 +35,7 @@ type load struct {
 	started   time.Time
 	stores    []*mapstore.Store
 
-	ctx     context.Context // ends when the load is to end
+	done    <-chan struct{} // closed when the load is to end
 	stop    context.CancelFunc
 	workers *errgroup.Group
 	rest    sync.RWMutex // held for reading by each operation, and for writing while the load rests
@@ -59,7 +59,8 @@ func startLoad(ctx context.Context, plane *kube.ControlPlane, outage time.Durati
 		return nil, err
 	}
 	ctx, l.stop = context.WithCancel(ctx)
-	l.workers, l.ctx = errgroup.WithContext(ctx)
+	l.workers, ctx = errgroup.WithContext(ctx)
+	l.done = ctx.Done()
 	for range storesEach {
 		counting, err := l.openStore(ctx, counted)
 		if err != nil {
@@ -72,16 +73,16 @@ func startLoad(ctx context.Context, plane *kube.ControlPlane, outage time.Durati
 			return nil, err
 		}
 		for range 2 {
-			l.repeat(0, func(ctx context.Context, _ int) error { return l.increment(ctx, counting) })
+			l.repeat(ctx, 0, func(ctx context.Context, _ int) error { return l.increment(ctx, counting) })
 		}
-		l.repeat(10*time.Millisecond, func(ctx context.Context, _ int) error { return read(ctx, counting) })
-		l.repeat(time.Millisecond, func(ctx context.Context, n int) error { return churn(ctx, churning, n) })
-		l.repeat(0, func(ctx context.Context, _ int) error { return l.subscribe(ctx, churning) })
+		l.repeat(ctx, 10*time.Millisecond, func(ctx context.Context, _ int) error { return read(ctx, counting) })
+		l.repeat(ctx, time.Millisecond, func(ctx context.Context, n int) error { return churn(ctx, churning, n) })
+		l.repeat(ctx, 0, func(ctx context.Context, _ int) error { return l.subscribe(ctx, churning) })
 	}
-	l.repeat(400*time.Millisecond, l.open)
-	l.repeat(300*time.Millisecond, func(ctx context.Context, _ int) error { return l.delete(ctx, outage > 0) })
+	l.repeat(ctx, 400*time.Millisecond, l.open)
+	l.repeat(ctx, 300*time.Millisecond, func(ctx context.Context, _ int) error { return l.delete(ctx, outage > 0) })
 	if outage > 0 {
-		l.repeat(outage, l.breakDown)
+		l.repeat(ctx, outage, l.breakDown)
 	}
 	return l, nil
 }
@@ -104,11 +105,20 @@ func (l *load) close() {
 	l.outside.Cut()
 }
 
+func (l *load) running() bool {
+	select {
+	case <-l.done:
+		return false
+	default:
+		return true
+	}
+}
+
 // repeat does one operation after the other, with a pause between two.
-func (l *load) repeat(pause time.Duration, operation func(ctx context.Context, n int) error) {
+func (l *load) repeat(ctx context.Context, pause time.Duration, operation func(ctx context.Context, n int) error) {
 	l.workers.Go(func() error {
-		for n := 0; rig.Pause(l.ctx, pause) == nil; n++ {
-			if err := l.one(n, operation); err != nil {
+		for n := 0; rig.Pause(ctx, pause) == nil; n++ {
+			if err := l.one(ctx, n, operation); err != nil {
 				return err
 			}
 		}
@@ -116,11 +126,11 @@ func (l *load) repeat(pause time.Duration, operation func(ctx context.Context, n
 	})
 }
 
-func (l *load) one(n int, operation func(context.Context, int) error) error {
+func (l *load) one(ctx context.Context, n int, operation func(context.Context, int) error) error {
 	l.rest.RLock()
 	defer l.rest.RUnlock()
 	// Once begun it may end, so that no outcome is unknown for that reason.
-	if err := operation(context.WithoutCancel(l.ctx), n); err != nil {
+	if err := operation(context.WithoutCancel(ctx), n); err != nil {
 		return err
 	}
 	l.operations.Add(1)
@@ -180,12 +190,12 @@ func unlessOutage(err error) error {
 
 // read asks the server; that it fails in an outage is as it should be.
 func read(ctx context.Context, store *mapstore.Store) error {
-	s, err := store.Sync(ctx)
-	if err != nil {
-		return nil
+	if s, err := store.Sync(ctx); err == nil {
+		if _, err := store.WaitFor(ctx, s.Revision()); err != nil {
+			return fmt.Errorf("WaitFor: %w", err)
+		}
 	}
-	_, err = store.WaitFor(ctx, s.Revision())
-	return err
+	return nil
 }
 
 // churn writes, over and over the same few keys.

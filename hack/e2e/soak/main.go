@@ -62,12 +62,12 @@ func (p plan) run(ctx context.Context, out io.Writer, plane *kube.ControlPlane) 
 		return err
 	}
 	defer l.close()
-	fmt.Fprintf(out, lineFormat, "time", "operations", "heap KiB", "goroutines", "files")
+	fmt.Fprintf(out, lineFormat+"\n", "time", "operations", "heap KiB", "goroutines", "files")
 	var samples []sample
-	for tick := time.Tick(p.sample); l.ctx.Err() == nil && !p.suffices(samples); {
+	for tick := time.Tick(p.sample); l.running() && !p.suffices(samples); {
 		select {
 		case <-tick:
-		case <-l.ctx.Done():
+		case <-l.done:
 			continue
 		}
 		s, err := l.atRest(take)
@@ -75,7 +75,7 @@ func (p plan) run(ctx context.Context, out io.Writer, plane *kube.ControlPlane) 
 			return err
 		}
 		samples = append(samples, s)
-		fmt.Fprint(out, s)
+		fmt.Fprintln(out, s)
 	}
 	if err := l.end(); err != nil {
 		return err
