@@ -88,7 +88,7 @@ func (h history) with(t *testing.T, all changes) history {
 func (h history) query(t *testing.T, expr string, at time.Time) promql.Vector {
 	t.Helper()
 	engine := promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, Parser: parser.NewParser(parser.Options{})})
-	defer engine.Close()
+	defer func() { _ = engine.Close() }()
 	query, err := engine.NewInstantQuery(t.Context(), &storage.MockQueryable{MockQuerier: &storage.MockQuerier{SelectMockFunction: h.find}}, nil, expr, at)
 	if err != nil {
 		t.Errorf("%s: %v", expr, err)

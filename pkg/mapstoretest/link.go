@@ -151,7 +151,7 @@ func (l *link) close() {
 type stream struct {
 	io.ReadCloser
 	link *link
-	ctx  context.Context // the request's; ended also by the client and by failures
+	ctx  context.Context //nolint:containedctx // the request's; ended also by the client and by failures
 	end  context.CancelCauseFunc
 }
 

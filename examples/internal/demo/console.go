@@ -35,9 +35,11 @@ func (c *Console) Step(ctx context.Context, title string) {
 // Say explains what the viewer sees.
 func (c *Console) Say(format string, args ...any) { c.print("  ", format, args...) }
 
-// Command shows what is done, and Detail what comes of it.
+// Command shows what is done.
 func (c *Console) Command(format string, args ...any) { c.print("    $ ", format, args...) }
-func (c *Console) Detail(format string, args ...any)  { c.print("      ", format, args...) }
+
+// Detail shows what comes of it.
+func (c *Console) Detail(format string, args ...any) { c.print("      ", format, args...) }
 
 // OK shows that something is as it should be.
 func (c *Console) OK(format string, args ...any) { c.print("  ok  ", format, args...) }

@@ -37,7 +37,7 @@ type Draft[T any] interface {
 // pointless, but not with the ctx that was given: the driver decides what happens to a
 // request that is in flight then.
 func (g *Group[T, R]) Collect(ctx context.Context, draft Draft[T]) (*Batch[T, R], context.Context) {
-	attempt, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	attempt, cancel := context.WithCancel(context.WithoutCancel(ctx)) //nolint:gosec // the batch calls cancel, at its end
 	b := &Batch[T, R]{group: g, cancel: cancel}
 	var again []*call[T, R]
 	for _, c := range g.take() {
@@ -192,6 +192,7 @@ func (b *Batch[T, R]) Finish(result R, err error) {
 // A Mark says how the calls of a batch are tried again.
 type Mark int
 
+// The marks.
 const (
 	Together Mark = iota // as before
 	Alone                // each call by itself: one of them may be why the request failed

@@ -51,6 +51,7 @@ type Event struct {
 // An EventKind is the kind of an [Event].
 type EventKind int
 
+// The kinds of an [Event].
 const (
 	Applied    EventKind = iota // the request was applied, as Version
 	Conflict                    // not applied: its base is not the newest version
@@ -72,6 +73,7 @@ func (k EventKind) IsAnswer() bool { return k <= Lost }
 // An Action is what the store must do next.
 type Action int
 
+// The actions.
 const (
 	Continue  Action = iota // go on with what is under way
 	Send                    // send the request
@@ -95,6 +97,7 @@ type Outcome struct {
 // An OutcomeKind is the kind of an [Outcome].
 type OutcomeKind int
 
+// The kinds of an [Outcome].
 const (
 	Committed   OutcomeKind = iota // applied
 	Superseded                     // not applied; try again on the newest version

@@ -20,6 +20,7 @@ type Version struct {
 // Evidence says whether ids are known to arrive in the ledger: a policy may remove them.
 type Evidence int
 
+// What there can be of evidence.
 const (
 	Unproven Evidence = iota // no commit of this store has been acknowledged
 	Arriving                 // the ledger had the id of the last acknowledged commit

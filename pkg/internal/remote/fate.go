@@ -13,6 +13,7 @@ import (
 // A Fate is what became of a request that changes something.
 type Fate int
 
+// The fates of a request.
 const (
 	Applied  Fate = iota
 	Conflict      // not applied: it was computed from a version that is no longer the newest
