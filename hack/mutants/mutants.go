@@ -238,7 +238,7 @@ var mutants = []mutant{
 
 	// 9: available
 	{"9", "the copy is emptied when the contact is lost",
-		"pkg/mapstore/link.go",
+		"pkg/mapstore/source.go",
 		"	next.err = err\n",
 		"	next.err = err\n	src.local.current.Store(&Snapshot{})\n",
 		row("connections refused")},

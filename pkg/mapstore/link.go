@@ -31,6 +31,11 @@ type link struct {
 // started denies everything for a second or two.
 const denialGrace = 3 * time.Second
 
+// watchGrace is how long the watch may take to bring a version. After that the server
+// is asked: the watch may be cut off, or may never bring anything, because the revision
+// of an absent map is the cluster's and not of a version of the map.
+const watchGrace = time.Second
+
 func (l link) deniedForLong() bool {
 	return !l.denied.IsZero() && time.Since(l.denied) >= denialGrace
 }
@@ -55,53 +60,6 @@ func (l link) obstacle() error {
 		return errNotSynced
 	}
 	return nil
-}
-
-// heard notes that the server has sent an answer or a watch event.
-func (src *source) heard() {
-	now := time.Now()
-	src.contact.Store(&now)
-}
-
-// connected notes that a watch is open.
-func (src *source) connected() {
-	before := src.link.Load()
-	if before.err != nil {
-		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
-	}
-	after := link{started: true, synced: true, recovered: before.recovered}
-	if before.err != nil {
-		after.recovered = time.Now()
-	}
-	src.link.Store(after)
-}
-
-// disconnected notes that the watch has ended, for whatever reason.
-func (src *source) disconnected() {
-	next := src.link.Load()
-	next.ended = time.Now()
-	src.link.Store(next)
-}
-
-// failed notes that an attempt to list or watch has failed with err, unless err is nil.
-// It returns err.
-func (src *source) failed(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() != nil { // if ctx has ended, the store is closing
-		return err
-	}
-	next := src.link.Load()
-	if next.err == nil {
-		next.since = time.Now()
-		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
-	}
-	next.err = err
-	if !remote.IsDenied(err) {
-		next.denied = time.Time{}
-	} else if next.denied.IsZero() {
-		next.denied = time.Now()
-	}
-	src.link.Store(next)
-	return err
 }
 
 // discreet returns a text for err that may be logged. It may quote what an API server

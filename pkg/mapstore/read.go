@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -76,11 +75,6 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 		}
 	}
 }
-
-// watchGrace is how long the watch may take to bring a version. After that the server
-// is asked: the watch may be cut off, or may never bring anything, because the revision
-// of an absent map is the cluster's and not of a version of the map.
-const watchGrace = time.Second
 
 // hasReached asks the server whether its own revision has reached revision, and brings
 // the copy up to date.

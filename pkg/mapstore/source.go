@@ -238,3 +238,50 @@ func (s *stream) Stop() {
 	})
 	s.Interface.Stop()
 }
+
+// heard notes that the server has sent an answer or a watch event.
+func (src *source) heard() {
+	now := time.Now()
+	src.contact.Store(&now)
+}
+
+// connected notes that a watch is open.
+func (src *source) connected() {
+	before := src.link.Load()
+	if before.err != nil {
+		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
+	}
+	after := link{started: true, synced: true, recovered: before.recovered}
+	if before.err != nil {
+		after.recovered = time.Now()
+	}
+	src.link.Store(after)
+}
+
+// disconnected notes that the watch has ended, for whatever reason.
+func (src *source) disconnected() {
+	next := src.link.Load()
+	next.ended = time.Now()
+	src.link.Store(next)
+}
+
+// failed notes that an attempt to list or watch has failed with err, unless err is nil.
+// It returns err.
+func (src *source) failed(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil { // if ctx has ended, the store is closing
+		return err
+	}
+	next := src.link.Load()
+	if next.err == nil {
+		next.since = time.Now()
+		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
+	}
+	next.err = err
+	if !remote.IsDenied(err) {
+		next.denied = time.Time{}
+	} else if next.denied.IsZero() {
+		next.denied = time.Now()
+	}
+	src.link.Store(next)
+	return err
+}
