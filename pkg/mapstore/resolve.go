@@ -22,7 +22,7 @@ type commit struct {
 	object       *corev1.ConfigMap // what is sent
 	batch        *group.Batch[*Tx, *Snapshot]
 	task         *task     // the one that is under way; nil if none is
-	denied       time.Time // since when reads have been denied; zero if they are not
+	readsDenied  time.Time // since when reads have been denied; zero if they are not
 	acknowledged *Snapshot // the version that the server's answer contained; nil if there was no such answer
 	forget       func()    // ends the observation of the replica
 
@@ -197,10 +197,10 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 	case ledger.ReadFailed:
 		switch {
 		case !remote.IsDenied(r.Err):
-			m.denied = time.Time{}
-		case m.denied.IsZero():
-			m.denied = time.Now()
-		case time.Since(m.denied) > denialGrace:
+			m.readsDenied = time.Time{}
+		case m.readsDenied.IsZero():
+			m.readsDenied = time.Now()
+		case time.Since(m.readsDenied) > denialGrace:
 			r.Kind = ledger.ReadDenied
 		}
 	}
