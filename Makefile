@@ -32,16 +32,16 @@ lint: ## formatting, vet, golangci-lint, dependencies, builds for another platfo
 test: ## the promises, in memory and on a real API server, and that the examples run (6 min)
 	@hack/test.sh unit cluster
 
-unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (15 s)
+unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (1 min)
 	@hack/test.sh unit
 
-e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (4 min)
+e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (3 min)
 	@hack/test.sh e2e
 
 e2e-oldest: ## the same on the oldest Kubernetes version that docs/support.md claims (4 min)
 	@MAPSTORE_KUBE=oldest hack/test.sh e2e
 
-test-tools: ## tests of what measures, shows and documents: bench, dashboard, page, mutants, docs (3 min)
+test-tools: ## tests of what measures, shows and documents: bench, dashboard, page, mutants, docs (2 min)
 	@hack/test.sh tools
 
 stress: ## make test ROUNDS=10 times in a row, with a busy loop on each core
@@ -59,12 +59,12 @@ fuzz: ## every fuzz target of pkg, one after the other, each for FOR=10s (2 min)
 			go test -run='^$$' -fuzz="^$$target$$" -fuzztime=$(or $(FOR),10s) ./$$folder; \
 		done
 
-faults: ## breaks everything around the stores, table to docs/reliability.md; ROUNDS=1 SEED=42 RUN=regexp (10 min)
+faults: ## breaks everything around the stores, table to docs/reliability.md; ROUNDS=1 SEED=42 RUN=regexp (8 min)
 	@source hack/lib.sh; compile -deps ./hack/e2e/faults
 	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
 		$(if $(RUN),-run '$(RUN)',-write ../../docs/reliability.md)
 
-bench: ## measures against targets and peers; docs/performance.md and its charts (6 min)
+bench: ## measures against targets and peers; docs/performance.md and its charts (7 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -write ../../docs
 
