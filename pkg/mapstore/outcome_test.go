@@ -330,3 +330,22 @@ func TestALossyMomentStarvesNobody(t *testing.T) {
 		})
 	}
 }
+
+// A revision may be one that only other objects bring, some time after it was asked for.
+func TestWaitForGoesOnAskingTheServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api, store := started(t)
+		revision, err := strconv.Atoi(store.Snapshot().Revision())
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.AfterFunc(3*time.Second, func() {
+			for i := range 10 {
+				api.ConfigMap("default", "other").Set("k", strconv.Itoa(i))
+			}
+		})
+		if _, err := store.WaitFor(within(t, 10*time.Second), strconv.Itoa(revision+5)); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -118,6 +118,27 @@ func TestAViewEndsWithDetachAndWithTheStore(t *testing.T) {
 	}
 }
 
+// The call that ends a View may be its first, inside Attach.
+func TestAViewThatIsDetachedInItsFirstSeeSeesNothingMore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := mapstoretest.NewAPI(t).Open(t, "settings", mapstore.Options{})
+		seen := 0
+		var view *mapstore.View
+		view = &mapstore.View{Var: watch.NewVar(0), See: func(*mapstore.Snapshot) {
+			seen++
+			view.Detach()
+		}}
+		store.Attach(view)
+		for range 3 {
+			write(t, store, "k")
+			synctest.Wait()
+		}
+		if seen != 1 {
+			t.Errorf("it has seen %d versions", seen)
+		}
+	})
+}
+
 func TestWhatAViewRejectsShowsUntilItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := mapstoretest.NewStore(t, nil)
