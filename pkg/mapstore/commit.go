@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -26,7 +25,7 @@ type committer struct {
 	group   *group.Group[*Tx, *Snapshot]
 
 	// Used by run only.
-	turns    ledger.Turns
+	turns    *turns
 	evidence ledger.Evidence
 	retry    *backoff
 	denied   time.Time // since when writes have been denied; zero while they are not
@@ -43,7 +42,7 @@ func newCommitter(remote *remote.Map, source *source, local *replica, options Op
 	return &committer{
 		remote: remote, source: source, local: local, options: options,
 		group: group.New[*Tx, *Snapshot](),
-		turns: ledger.Turns{Author: ledger.NewAuthor()},
+		turns: newTurns(remote, local),
 		retry: newBackoff(options.MaxBackoff),
 	}
 }
@@ -81,6 +80,9 @@ func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
 	if why == nil {
 		why = c.source.link.Load().obstacle()
 	}
+	if met := c.turns.met.Load(); met != nil {
+		what = fmt.Errorf("%w: %v", what, met)
+	}
 	if why == nil {
 		return fmt.Errorf("%w: %w", what, outcome.Err)
 	}
@@ -110,7 +112,7 @@ func (c *committer) run(ctx context.Context) {
 	closing, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, func() { stop(errClosedBefore) })()
 	for c.group.Wait(ctx, c.turns.Slot.Mean()/4, c.retry.next) {
-		if c.awaitTurn(ctx) != nil {
+		if c.turns.await(ctx) != nil {
 			return
 		}
 		if wait := c.commit(closing); wait && c.retry.wait(ctx) != nil {
@@ -137,32 +139,17 @@ func (c *committer) awaitSync(ctx context.Context) bool {
 	}
 }
 
-// awaitTurn blocks until it is the store's turn to write.
-func (c *committer) awaitTurn(ctx context.Context) error {
-	for {
-		now := c.local.load()
-		wait := time.Until(now.committed.Add(c.turns.Delay(now.ledger(), rand.IntN)))
-		if wait <= 0 {
-			return nil
-		}
-		soon, cancel := context.WithTimeout(ctx, wait)
-		_, _ = c.local.current.Wait(soon, func(next *Snapshot) bool { return next.sequence != now.sequence })
-		cancel()
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-	}
-}
-
 // commit makes one attempt for the transactions that wait. It reports whether the next
 // attempt must wait for a while.
 func (c *committer) commit(ctx context.Context) (wait bool) {
-	commit := c.newCommit()
+	commit, began := c.newCommit(), time.Now()
 	defer commit.release()
 	batch, attempt := c.group.Collect(ctx, commit.draft)
+	c.turns.Ran(time.Since(began))
 	members := batch.Len()
 	if members == 0 {
 		batch.Cancel()
+		c.turns.end()
 		return false
 	}
 	var outcome ledger.Outcome
@@ -178,6 +165,13 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 		outcome = commit.resolve(ctx, attempt, batch)
 	}
 	c.learn(outcome.Evidence)
+	switch outcome.Kind {
+	case ledger.Superseded:
+		c.turns.lost(commit.draft.base)
+	case ledger.Unavailable:
+	default:
+		c.turns.end()
+	}
 	c.group.Expect(members)
 	if outcome.Kind == ledger.Refused && !c.isFinal(outcome.Err) {
 		outcome.Kind = ledger.Unavailable

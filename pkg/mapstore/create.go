@@ -12,7 +12,7 @@ import (
 // create creates the map, so that the next draft has a version to start from.
 func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	answered := c.countRequest()
-	id := c.turns.Author.NewID()
+	id := c.turns.NewID(false)
 	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id)
 	answered(fate)
 	switch fate {
@@ -26,7 +26,9 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx)}
 	case remote.Conflict:
 		if apierrors.IsConflict(err) { // somebody else was faster
-			_ = c.source.refresh(ctx) // if this fails, the next attempt meets the conflict again
+			if c.source.refresh(ctx) == nil && c.local.load().Exists() {
+				return ledger.Outcome{Kind: ledger.Superseded, Err: err}
+			}
 			return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
 		}
 		return ledger.Outcome{Kind: ledger.Refused, Err: err} // there is no such namespace

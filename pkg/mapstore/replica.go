@@ -80,6 +80,9 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 	if now.sequence == 0 || slices.Equal(next.ledger(), now.ledger()) {
 		next.committed = now.committed
 	}
+	if next.held = time.Now(); now.sequence == 0 || next.hold() == now.hold() {
+		next.held = now.held
+	}
 	if reset || recreated {
 		next.resets++
 	}

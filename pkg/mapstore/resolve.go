@@ -46,7 +46,7 @@ const (
 // newCommit begins a commit on the current version. From then on the commit sees all
 // versions that arrive.
 func (c *committer) newCommit() *commit {
-	m := &commit{committer: c, id: c.turns.Author.NewID(), news: make(chan struct{}, 1)}
+	m := &commit{committer: c, id: c.turns.NewID(c.group.Queued() > 1), news: make(chan struct{}, 1)}
 	m.forget = c.local.observe(m.saw, func(base *Snapshot) {
 		m.draft = newDraft(base)
 		m.resolver = ledger.NewResolver(base.version(), m.id, c.evidence)
@@ -107,7 +107,7 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 			return m.resolver.Outcome()
 		case ledger.SendFence:
 			m.object = newDraft(m.draft.base).configMap()
-			m.sign(m.turns.Author.NewID())
+			m.sign(m.turns.NewID(false))
 			m.begin(attempt, m.sending(changes))
 		case ledger.Send:
 			m.begin(attempt, m.sending(changes))
@@ -213,4 +213,5 @@ func (m *commit) sign(id string) {
 		m.object.Annotations = make(map[string]string, 1)
 	}
 	m.object.Annotations[ledger.Annotation] = m.draft.base.ledger().With(id)
+	delete(m.object.Annotations, ledger.HoldAnnotation)
 }

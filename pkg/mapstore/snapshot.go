@@ -32,6 +32,7 @@ type Snapshot struct {
 	resets    uint64    // grows by one with every Reset
 	rewinds   uint64    // grows by one with every Reset at which the server had gone back in time
 	committed time.Time // when the newest commit in the ledger arrived; zero if unknown
+	held      time.Time // when the request to hold back arrived, if there is one
 
 	sortOnce, countOnce sync.Once
 	sorted              []string
@@ -142,6 +143,19 @@ func (s *Snapshot) ledger() ledger.IDs {
 	return ledger.Parse(s.object.Annotations[ledger.Annotation])
 }
 
+// hold returns the request to hold back, if there is one.
+func (s *Snapshot) hold() ledger.Hold {
+	if s.object == nil {
+		return ledger.Hold{}
+	}
+	return ledger.ParseHold(s.object.Annotations[ledger.HoldAnnotation])
+}
+
+// sight returns what the snapshot shows about whose turn it is.
+func (s *Snapshot) sight() ledger.Sight {
+	return ledger.Sight{IDs: s.ledger(), Committed: s.committed, Hold: s.hold(), Held: s.held}
+}
+
 // version returns what the snapshot shows about commits.
 func (s *Snapshot) version() ledger.Version {
 	return ledger.Version{
@@ -152,6 +166,7 @@ func (s *Snapshot) version() ledger.Version {
 		Resets:   s.resets,
 		Rewinds:  s.rewinds,
 		IDs:      s.ledger(),
+		Hold:     s.hold(),
 	}
 }
 

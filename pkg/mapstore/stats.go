@@ -27,6 +27,8 @@ type Stats struct {
 	Commits uint64
 	// Conflicts counts the requests that failed because somebody else had written.
 	Conflicts uint64
+	// StoodBack is how long writes have waited for the turns of other stores.
+	StoodBack time.Duration
 	// Unsigned counts the commits whose id has not arrived in the ledger, because an
 	// admission policy removes it. Then a lost answer cannot be looked up.
 	Unsigned uint64
@@ -70,6 +72,7 @@ func (s *Store) Stats() Stats {
 		RequestTime:     time.Duration(c.requestTime.Load()),
 		Commits:         c.commits.Load(),
 		Conflicts:       c.conflicts.Load(),
+		StoodBack:       time.Duration(c.turns.stoodBack.Load()),
 		Unsigned:        c.unsigned.Load(),
 		Transactions:    c.transactions.Load(),
 		UnknownOutcomes: c.unknown.Load(),

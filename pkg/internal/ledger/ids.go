@@ -24,10 +24,29 @@ type Author string
 // NewAuthor returns an author with a random name.
 func NewAuthor() Author { return Author(rand.Text()[:authorLength]) }
 
-// NewID returns an id for one of the author's commits.
-func (a Author) NewID() string { return string(a) + rand.Text()[:idLength-authorLength] }
+// newID returns an id for one of the author's commits. The two characters after the
+// author's name are for [Turns]: whether the author writes all the time, and for how many
+// generations the commit has waited.
+func (a Author) newID(steady bool, generation int) string {
+	sign := "-"
+	if steady {
+		sign = "+"
+	}
+	return string(a) + sign + string(rune('a'+generation)) + rand.Text()[:idLength-authorLength-2]
+}
 
 func authorOf(id string) Author { return Author(id[:min(len(id), authorLength)]) }
+
+// isSteady reports whether the id's author writes all the time.
+func isSteady(id string) bool { return len(id) == idLength && id[authorLength] == '+' }
+
+// generationIn returns for how many generations the id's commit has waited.
+func generationIn(id string) int {
+	if len(id) != idLength || !strings.ContainsRune("+-", rune(id[authorLength])) {
+		return 0
+	}
+	return min(max(int(id[authorLength+1])-'a', 0), maxGeneration)
+}
 
 // IDs are the ids of the last commits, newest first.
 type IDs []string

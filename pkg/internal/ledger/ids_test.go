@@ -13,7 +13,7 @@ func FuzzIDs(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, annotation string) {
-		before, id := Parse(annotation), NewAuthor().NewID()
+		before, id := Parse(annotation), NewAuthor().newID(false, 0)
 		written := before.With(id)
 		if len(written) > Length*(idLength+1) {
 			t.Errorf("%d bytes", len(written))
@@ -36,7 +36,7 @@ func FuzzIDs(f *testing.F) {
 // However many commits of others came, up to the ledger's length, one's own is found.
 func TestACommitIsFoundBelowThirtyOneOthers(t *testing.T) {
 	base := Version{Sequence: 1, Revision: "1"}
-	c := commit{id: NewAuthor().NewID(), base: base}
+	c := commit{id: NewAuthor().newID(false, 0), base: base}
 	now := Version{Sequence: 2, Revision: "2", IDs: Parse(base.IDs.With(c.id))}
 	for i := range Length + 1 {
 		c.seen = undecided
@@ -44,6 +44,6 @@ func TestACommitIsFoundBelowThirtyOneOthers(t *testing.T) {
 		if want := i < Length; (c.verdict(now) == landed) != want {
 			t.Fatalf("after %d others: verdict %v", i, c.verdict(now))
 		}
-		now = Version{Sequence: now.Sequence + 1, IDs: Parse(now.IDs.With(NewAuthor().NewID()))}
+		now = Version{Sequence: now.Sequence + 1, IDs: Parse(now.IDs.With(NewAuthor().newID(false, 0)))}
 	}
 }

@@ -1,78 +1,165 @@
 package ledger
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
-// Turns put the stores that write to one map at the same time in order. Each commit
-// makes all other requests that are on their way fail, so the fewer there are, the more
-// of them commit. And without an order, the store that commits hears of it first and
-// wins again. All stores see the ledger, which gives the order: the one that committed
-// longest ago is next. The others wait, each one slot longer than the one ahead of it,
-// in case the stores ahead have nothing to write.
+// Turns decide when a store sends its next request, so that stores which write to one
+// map at the same time meet as little as possible: whoever commits makes all other
+// requests fail that are on their way.
 //
-// A store that nobody competes with never waits.
+// A store that nobody competes with sends at once. Otherwise:
+//
+//   - A store that writes all the time has a place in an order that the ledger shows to
+//     everybody: who committed longest ago is next. Each waits one slot longer than the
+//     one before it, in case that one has nothing to write.
+//   - All other stores are strangers to each other. With each version a round begins, and
+//     each stranger draws lots whether it sends. Its odds halve when its request fails,
+//     and double when a round passes in which no stranger commits. Who has waited for
+//     less time than those who commit lets them go first.
+//   - A store that cannot win, because it is far away or its functions are slow, or that
+//     has waited for long, asks the others to hold back ([Hold]).
+//
+// All of that is a courtesy: it is the resource version that keeps stores from
+// overwriting each other. Whatever others write into the annotations costs a store a
+// second at most each time.
 type Turns struct {
-	Author Author
-	Slot   Slot
+	Slot Slot // of the store's own requests
+
+	author Author
+	crowd  crowd
+	lots   lots
+	holds  holds
+
+	waiting   bool
+	since     time.Time // when the write began to wait
+	age       int       // how many commits others have made since
+	conflicts int       // how many of its attempts have failed because of others
+	overtaken int       // how many attempts in a row several versions have overtaken
+
+	ended     time.Time // when the last write ended
+	steady    bool      // the write followed the one before it at once
+	functions Slot      // how long the transactions' functions take
 }
 
-// queue returns the authors of recent commits, in the order of their next turns. An
-// author that missed its turn, because one behind it committed, has no place until it
-// commits again.
-func queue(ids IDs) []Author {
-	var queue []Author
-	for _, id := range slices.Backward(ids) {
-		author := authorOf(id)
-		queue = append(queue[slices.Index(queue, author)+1:], author)
-	}
-	return queue
+// patience is how long a write waits before it asks the others to hold back.
+const patience = time.Second
+
+// NewTurns returns the turns of a store with that name.
+func NewTurns(author Author) *Turns { return &Turns{author: author} }
+
+// A Sight is what a store sees of the others when it wants to write.
+type Sight struct {
+	IDs       IDs       // the ledger
+	Committed time.Time // when the newest commit arrived; zero if that is unknown
+	Hold      Hold      // the zero Hold if there is none
+	Held      time.Time // when the hold arrived; zero if that is unknown
 }
 
-// Delay returns how long after the newest commit it is the store's turn. A store without
-// a place draws one with draw, which returns a random number below n. So it tries as
-// often as a store that has a place: it gets one soon, and many stores without a place
-// do not crowd out the others.
-func (t *Turns) Delay(ids IDs, draw func(n int) int) time.Duration {
-	queue := queue(ids)
-	place := slices.Index(queue, t.Author)
-	if place < 0 && len(queue) > 0 {
-		place = draw(len(queue))
-	}
-	return time.Duration(max(place, 0)) * t.Slot.Length()
-}
+// A Turn is what a store must do now.
+type Turn int
 
-// A Slot is how long a store waits for each store ahead of it: long enough for that one
-// to see the newest version and send its own. A store learns it from the duration of its
-// own requests, as TCP learns its retransmission timeout (RFC 6298). It does not use the
-// time between versions: then a store that writes now and then would slow all others
-// down to its own pace.
-type Slot struct{ mean, deviation time.Duration }
-
+// The turns.
 const (
-	firstSlot = 10 * time.Millisecond
-	minSlot   = 2 * time.Millisecond
-	maxSlot   = 250 * time.Millisecond
+	MaySend Turn = iota
+	Ask          // ask the others to hold back, see [Turns.NewHold], and then for the next turn
+	Wait         // wait until a time, or until a version arrives, and ask for the next turn
 )
 
-// Observe notes how long a request took.
-func (s *Slot) Observe(took time.Duration) {
-	if s.mean == 0 {
-		s.mean, s.deviation = took, took/2
+// Begin notes that there is something to write.
+func (t *Turns) Begin(now time.Time) {
+	if t.waiting {
 		return
 	}
-	s.deviation += ((s.mean - took).Abs() - s.deviation) / 4
-	s.mean += (took - s.mean) / 8
+	if t.steady = now.Sub(t.ended) <= t.Slot.Length(); !t.steady {
+		t.lots = lots{}
+	}
+	t.waiting, t.since, t.age, t.conflicts = true, now, 0, 0
 }
 
-// Mean returns the average duration of a request; 0 if there has been none.
-func (s *Slot) Mean() time.Duration { return s.mean }
+// End notes that the write has an outcome, or that nobody waits for it any more.
+func (t *Turns) End(now time.Time) { t.waiting, t.ended, t.conflicts = false, now, 0 }
 
-// Length returns the slot's length.
-func (s *Slot) Length() time.Duration {
-	if s.mean == 0 {
-		return firstSlot
+// Ran notes how long the functions of an attempt have taken.
+func (t *Turns) Ran(took time.Duration) { t.functions.Observe(took) }
+
+// Lost notes that an attempt failed because of so many versions that others have made.
+func (t *Turns) Lost(s Sight, others uint64) {
+	t.look(s)
+	// The first loss says little: most often two have met, and now one is left.
+	if t.conflicts++; (t.conflicts > 1 || t.steady) && !t.crowd.steady {
+		t.lots.lost()
 	}
-	return min(max(2*s.mean+4*s.deviation, minSlot), maxSlot)
+	if t.overtaken++; others < 3 {
+		t.overtaken = 0
+	}
+}
+
+// NewID returns an id for a commit. It tells the others for how long the commit has
+// waited, and whether the store writes all the time, which it does if more is waiting.
+func (t *Turns) NewID(more bool) string {
+	return t.author.newID((more || t.steady) && !t.slow(), t.generation())
+}
+
+// NewHold returns the hold to ask for: for as long as it takes until a commit that is
+// made on its version has arrived.
+func (t *Turns) NewHold() Hold {
+	return Hold{ID: t.author.newID(false, 0), For: min(t.functions.Most()+t.Slot.Most()+t.Slot.Mean(), MaxHold)}
+}
+
+// CannotHold notes that the hold was not granted; for ever says that it never will be.
+func (t *Turns) CannotHold(now time.Time, forEver bool) {
+	t.holds.from, t.holds.till, t.holds.denied = now, now, forEver
+}
+
+// Next returns what to do, and until when to wait. The function draw returns a random
+// number below n.
+func (t *Turns) Next(now time.Time, s Sight, draw func(n int) int) (Turn, time.Time) {
+	t.look(s)
+	start := s.Committed
+	if end := t.holds.end(s); now.Before(end) {
+		if authorOf(s.Hold.ID) == t.author {
+			return MaySend, now
+		}
+		return Wait, end
+	} else if end.After(start) {
+		start = end
+	}
+	if start.IsZero() {
+		return MaySend, now
+	}
+	if place := t.crowd.place(t.author); place >= 0 && !t.slow() {
+		turn := start.Add(min(time.Duration(place)*t.Slot.Length(), MaxHold))
+		if now.Before(turn) {
+			return Wait, turn
+		}
+		return MaySend, now
+	}
+
+	length := t.Slot.Round()
+	round := int(now.Sub(start) / length)
+	t.lots.enter(s.IDs.Head()+s.Hold.ID, round, draw)
+	mayAsk := t.holds.mayAsk(now, t.functions.Mean()+t.Slot.Mean())
+	switch {
+	case !t.lots.won:
+	case round == 0 && t.since.After(start) && len(t.crowd.places) > 0: // somebody is about to commit
+	case round == 0 && t.generation() < t.crowd.generation-1: // others have waited for longer
+	case mayAsk && round <= len(t.crowd.places) && (t.slow() || now.Sub(t.since) > patience):
+		return Ask, now
+	case round == 0 && t.slow() && !t.holds.denied: // it would fail
+	default:
+		return MaySend, now
+	}
+	return Wait, start.Add(time.Duration(round+1) * length)
+}
+
+// slow reports whether the store is too slow to win against the others.
+func (t *Turns) slow() bool { return t.overtaken >= 2 }
+
+func (t *Turns) generation() int { return generationOf(t.age) }
+
+// look learns from a version.
+func (t *Turns) look(s Sight) {
+	t.holds.look(s)
+	commits, steady := t.crowd.look(s.IDs)
+	t.age += commits
+	t.lots.took(steady)
 }

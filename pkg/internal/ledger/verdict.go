@@ -39,6 +39,8 @@ func (c *commit) isAnother(v Version) bool {
 	switch head := v.IDs.Head(); {
 	case v.Absent:
 		return true
+	case !v.Hold.IsZero() && v.Hold != c.base.Hold:
+		return true // a store that asks others to hold back changes nothing else
 	case head == "":
 		return false // there is no id at all: a policy may have removed it
 	case !slices.Contains(c.base.IDs, head):

@@ -15,6 +15,8 @@ type Version struct {
 	Resets, Rewinds uint64
 	// IDs is the ledger.
 	IDs IDs
+	// Hold is the newest request to hold back; the zero Hold if there is none.
+	Hold Hold
 }
 
 // Evidence says whether ids are known to arrive in the ledger: a policy may remove them.

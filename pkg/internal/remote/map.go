@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"sync"
@@ -147,6 +148,22 @@ func (m *Map) Create(ctx context.Context, annotation, value string) (*corev1.Con
 		err = errOtherObject
 	}
 	return created, fateOf(err), err
+}
+
+// Annotate sets one annotation, whatever version the ConfigMap has. It returns the
+// version that has it.
+func (m *Map) Annotate(ctx context.Context, annotation, value string) (*corev1.ConfigMap, error) {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{annotation: value}}})
+	if err != nil {
+		return nil, err
+	}
+	object, err := call(ctx, m, Once, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		return m.maps.Patch(ctx, m.name, types.MergePatchType, patch, metav1.PatchOptions{FieldManager: m.fieldManager})
+	})
+	if err == nil && !m.Is(object) {
+		err = errOtherObject
+	}
+	return object, err
 }
 
 // ErrWithheld is returned by [Map.Update] when beforeSend returned false.
