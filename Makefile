@@ -64,17 +64,17 @@ faults: ## breaks everything around the stores, table to docs/reliability.md; RO
 	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
 		$(if $(RUN),-run '$(RUN)',-write ../../docs/reliability.md)
 
-bench: ## measures against targets and peers; docs/performance.md and its charts (7 min)
+bench: ## measures against targets and peers; docs/performance.md (7 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -write ../../docs
 
-scale: ## measures what a map costs the cluster; docs/scale.md and its charts (5 min)
+scale: ## measures what a map costs the cluster; docs/scale.md (5 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -scale -write ../../docs
 
 soak: ## keeps stores under load and outages for FOR=10m, and looks for what grows
-	@source hack/lib.sh; compile -deps ./hack/e2e/soak
-	@go -C hack/e2e run ./soak -for $(or $(FOR),10m)
+	@source hack/lib.sh; compile -deps -test ./hack/e2e
+	@KUBE_CACHE_MUTATION_DETECTOR=true go -C hack/e2e test -v -count=1 -timeout=0 -run='^TestNothingGrows$$' . -soak=$(or $(FOR),10m)
 
 api: ## adds what is new in the exported API to api/v2.txt; BREAK=yes: drops what is gone (2 s)
 	@go -C hack/api run . $(if $(filter command,$(origin BREAK)),-break,-write)

@@ -24,13 +24,19 @@ func group(name string) test    { return test{"pkg/internal/group", name} }
 func ledger(name string) test   { return test{"pkg/internal/ledger", name} }
 func remote(name string) test   { return test{"pkg/internal/remote", name} }
 func typed(name string) test    { return test{"pkg/typed", name} }
+func kit(name string) test      { return test{"pkg/mapstoretest", name} }
 
 // e2e is a test on a real API server.
 func e2e(name string) test { return test{"hack/e2e", name} }
 
 // row is a row of the fault matrix.
-func row(name string) test {
-	return test{"hack/e2e/faults", "TestTheMatrix/" + strings.ReplaceAll(name, " ", "_")}
+func row(name string) test { return subtest("hack/e2e/faults", "TestTheMatrix", name) }
+
+// conformance is a property that each API server and its stores have.
+func conformance(name string) test { return subtest("pkg/mapstoretest", "TestConformance", name) }
+
+func subtest(dir, of, name string) test {
+	return test{dir, of + "/" + strings.ReplaceAll(name, " ", "_")}
 }
 
 func (m mutant) String() string {
@@ -60,11 +66,6 @@ var mutants = []mutant{
 		"		k.install(newSnapshot(cm))",
 		"		half := newSnapshot(cm)\n		half.data = k.local.load().data\n		k.install(half)\n		for key, value := range cm.Data {\n			half.data[key] = value\n			time.Sleep(time.Millisecond)\n		}",
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
-	{"1", "a write is visible before the server has agreed to it",
-		"pkg/mapstore/task.go",
-		"		answered := m.countRequest()\n",
-		"		early := newSnapshot(object)\n		early.sequence = m.draft.base.sequence\n		m.local.current.Store(early)\n		answered := m.countRequest()\n",
-		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 
 	// 2: monotonic
 	{"2", "revisions are compared as text, so that 9 is newer than 10",
@@ -88,12 +89,12 @@ var mutants = []mutant{
 		"pkg/mapstore/resolve.go",
 		"m.local.install(r.applied, m.draft.base.rewinds).rewinds",
 		"m.draft.base.rewinds",
-		e2e("TestTwoStoresBehaveAsOneMap")},
+		conformance("promise 3: a store reads its writes, and others do from their revision on")},
 	{"3", "Sync answers from the copy",
 		"pkg/mapstore/read.go",
 		"	if err := s.source.refresh(ctx); err != nil {",
 		"	if err := ctx.Err(); err != nil {",
-		e2e("TestTwoStoresBehaveAsOneMap")},
+		conformance("promise 3: Sync sees what anybody has written before")},
 	{"3", "WaitFor takes any answer of the server as a sign of the revision",
 		"pkg/mapstore/read.go",
 		"return err == nil && !older(list.ResourceVersion, revision)",
@@ -137,35 +138,19 @@ var mutants = []mutant{
 		"pkg/mapstore/commit.go",
 		"	if outcome.InFlight {",
 		"	if false {",
-		e2e("TestACtxThatEndsWhileTheRequestIsInFlight")},
+		mapstore("TestStatsCountWhatBecameOfWrites")},
 	{"5", "a request that the server cannot handle is sent for ever",
 		"pkg/internal/ledger/resolver.go",
 		"r.sent > maxSends && !r.fenced",
 		"false",
 		ledger("TestTranscripts")},
 
-	{"5", "an answer that says no leaves the write in flight",
-		"pkg/mapstore/resolve.go",
-		"			batch.ClearInFlight()\n",
-		"			_ = batch\n",
-		mapstore("TestWhatWasAnsweredIsNotOfUnknownOutcome")},
-	{"5", "a request goes whose caller was told that nothing was done",
-		"pkg/internal/group/batch.go",
-		"	b.inFlight = !b.void\n",
-		"	b.inFlight = true\n",
-		group("TestInFlightIsWhatTheDriverSays")},
-	{"5", "whatever answers is believed",
-		"pkg/internal/remote/map.go",
-		"(!m.Is(answer) || answer.UID != object.UID)",
-		"answer == nil",
-		remote("TestAnAnswerIsTheFateOfTheRequest")},
-
 	// 6: acknowledged is durable
 	{"6, 5", "a write whose answer was lost is acknowledged",
 		"pkg/internal/ledger/resolver.go",
 		"	case e.Kind == Lost && r.commit.id != \"\":\n		r.lost = e.Err\n",
 		"	case e.Kind == Lost && r.commit.id != \"\":\n		return r.report(Committed, nil)\n",
-		e2e("TestTheRepetitionOfALostRequest/is_denied")},
+		ledger("TestTranscripts")},
 	{"6", "a write is acknowledged before its answer has come",
 		"pkg/mapstore/task.go",
 		"		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) })\n",
@@ -173,63 +158,28 @@ var mutants = []mutant{
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 
 	// 7: subscriptions
-	{"7", "the first Change starts from the current state, not from empty",
-		"pkg/mapstore/subscribe.go",
-		"&chain{last: &Snapshot{}, filters: filters}",
-		"&chain{last: s.current.Load(), filters: filters}",
-		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 	{"7", "a version without a change for a subscriber moves its chain on",
 		"pkg/mapstore/subscribe.go",
 		"	if ok {\n		c.last = now\n	}",
 		"	c.last = now",
 		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
-	{"7", "every change begins at the initial value",
-		"pkg/watch/subscription.go",
-		"			seen = now // before",
-		"			_ = now // before",
-		watch("TestChainStartsAtTheInitialValueAndIsUnbroken")},
 	{"7, 10", "each version queues a call while one is running",
 		"pkg/watch/subscription.go",
 		"	case s.running:\n		s.again, s.next = true, now",
 		"	case s.running:\n		s.owner.schedule(s)",
 		watch("TestASlowCallbackSeesOneConflatedStepAndCostsOnlyItself")},
-	{"7", "a callback that panics ends its subscription",
-		"pkg/watch/subscription.go",
-		"	recovered := recover()\n	if recovered == nil {\n		return\n	}",
-		"	recovered := recover()\n	if recovered == nil {\n		return\n	}\n	s.end()",
-		watch("TestASubscriptionGoesOnHoweverACallEnds")},
 	{"7", "Stop does not wait for the callback that is running",
 		"pkg/watch/subscription.go",
 		"	} else if !own {\n		<-ended",
 		"	} else if !own {",
 		watch("TestStopAndCloseWaitForTheCallbackThatIsRunning")},
-	{"7", "a blocked callback holds up the others",
-		"pkg/watch/workers.go",
-		"			p.startLocked()\n		} else {",
-		"		} else {",
-		watch("TestManyBlockedCallbacksHoldUpNobody")},
-	{"7", "Wait and Changes miss the last value before Close",
-		"pkg/watch/var.go",
-		"		if !step(v.current.Load()) {\n",
-		"		if v.isClosed() {\n			return ErrClosed\n		}\n		if !step(v.current.Load()) {\n",
-		watch("TestTheLastValueBeforeCloseIsNotMissed")},
 
 	// 8: deletion, recreation, rollback
-	{"8", "a deletion is ignored",
-		"pkg/mapstore/sink.go",
-		"k.install(absentSnapshot(cm.UID, cm.ResourceVersion))",
-		"_ = cm",
-		e2e("TestHistoriesAreLinearizable/beside_foreign_writers")},
 	{"8", "a recreated map is no Reset",
 		"pkg/mapstore/replica.go",
 		"recreated := now.uid != \"\" && next.uid != now.uid",
 		"recreated := false",
 		e2e("TestHistoriesAreLinearizable/beside_foreign_writers")},
-	{"8", "a rollback of the server is not a Reset",
-		"pkg/mapstore/replica.go",
-		"r.replaceLocked(now, next, true)",
-		"r.replaceLocked(now, next, false)",
-		mapstore("TestARewoundServerIsAReset")},
 	{"8", "a watch continues though the server may have gone back in time",
 		"pkg/mapstore/source.go",
 		"	if !src.listed {",
@@ -246,22 +196,12 @@ var mutants = []mutant{
 		"pkg/mapstore/source.go",
 		"			src.listed = err == nil\n",
 		"			if src.listed = err == nil; src.listed {\n				src.connected()\n			}\n",
-		e2e("TestAMissingRightIsNamedAndTheStoreRecoversWhenItArrives/watch")},
-	{"9", "frames of the watch do not count as contact",
-		"pkg/mapstore/sink.go",
-		"	src := (*source)(k)\n	src.heard()",
-		"	src := (*source)(k)",
-		e2e("TestStatusDescribesTheCopy")},
+		kit("TestARightThatIsMissingIsNamedAndItsReturnIsNoticed/watch")},
 	{"9", "a store waits for a server that has fallen silent",
 		"pkg/mapstore/source.go",
 		"	src.open.Store(opened)\n",
 		"	opened.idle.Stop()\n",
 		row("half-open: watches bring nothing, all else works; StaleAfter 4 s")},
-	{"9", "reconnecting backs off for longer and longer",
-		"pkg/mapstore/source.go",
-		"Steps: 64, Cap: limit}",
-		"Steps: 64, Cap: time.Hour}",
-		mapstore("TestReconnectingStaysWithinMaxBackoff")},
 
 	// 10: bounded
 	{"10", "a subscription holds a goroutine while it is idle",
@@ -308,11 +248,6 @@ var mutants = []mutant{
 		"a value of %d bytes, of %d for all\", ErrTooLarge, len(value),",
 		"a value of %.20q, of %d for all\", ErrTooLarge, value,",
 		e2e("TestNoValueIsEverLoggedOrPutIntoAnError")},
-	{"12", "what a callback panics with is logged",
-		"pkg/internal/panics/panics.go",
-		"fmt.Sprintf(\"%T\", recovered)",
-		"fmt.Sprint(recovered)",
-		test{"pkg/internal/panics", "TestADescriptionQuotesNothing"}},
 
 	// Found first by these mutants, each with a test of its own since.
 	{"12", "what a callback panics with is logged by default",
@@ -325,22 +260,6 @@ var mutants = []mutant{
 		"return logr.NewContext(ctx, logr.Discard())",
 		"return ctx }\n\nvar _ = logr.Discard\n\nfunc _() {",
 		e2e("TestClientGosOwnLogHasNoValue")},
-	// What the checker has to catch, beside the tests of each promise.
-	{"4", "the Update carries no resource version",
-		"pkg/internal/remote/map.go",
-		"	g := &gate{allow: beforeSend}\n",
-		"	object.ResourceVersion = \"\"\n	g := &gate{allow: beforeSend}\n",
-		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
-	{"5", "a write whose answer was lost is blindly run again",
-		"pkg/internal/ledger/resolver.go",
-		"	case e.Kind == Lost && r.commit.id != \"\":\n		r.lost = e.Err\n",
-		"	case e.Kind == Lost && r.commit.id != \"\":\n		return r.report(Unavailable, e.Err)\n",
-		e2e("TestHistoriesAreLinearizable/answers_are_lost")},
-	{"7", "now and then a Change is dropped",
-		"pkg/mapstore/subscribe.go",
-		"	if ok {\n		c.last = now\n	}\n	return change, ok",
-		"	if ok {\n		c.last = now\n	}\n	return change, ok && now.sequence%16 != 0",
-		e2e("TestHistoriesAreLinearizable/stores_among_themselves")},
 
 	// typed values
 	{"3", "what a Value has written shows in Load some time later",

@@ -97,22 +97,6 @@ func TestAWriteThatTheServerUndoesIsNotApplied(t *testing.T) {
 	})
 }
 
-// A conflict is an answer, also when nothing can be read behind it.
-func TestAConflictBehindWhichNothingCanBeReadIsNotOfUnknownOutcome(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api, store := started(t)
-		conflict := api.FailNext(1, mapstoretest.Conflict(), "update")
-		unread := api.Fail(mapstoretest.Forbidden(), "get", "list", "watch")
-		set(t, store, "k", "w")
-		if conflict.Met() != 1 || unread.Met() == 0 {
-			t.Errorf("%d conflicts, and %d requests that were denied", conflict.Met(), unread.Met())
-		}
-		api.FailNext(1, mapstoretest.Conflict(), "update")
-		api.Fail(mapstoretest.Hang(), "get", "list", "watch")
-		expectNotApplied(t, store.Set(within(t, 5*time.Second), "k", "x"))
-	})
-}
-
 // What is wrong with one write is nobody else's error.
 func TestTheErrorOfOneWriteIsNobodyElses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -329,23 +313,4 @@ func TestALossyMomentStarvesNobody(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A revision may be one that only other objects bring, some time after it was asked for.
-func TestWaitForGoesOnAskingTheServer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api, store := started(t)
-		revision, err := strconv.Atoi(store.Snapshot().Revision())
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.AfterFunc(3*time.Second, func() {
-			for i := range 10 {
-				api.ConfigMap("default", "other").Set("k", strconv.Itoa(i))
-			}
-		})
-		if _, err := store.WaitFor(within(t, 10*time.Second), strconv.Itoa(revision+5)); err != nil {
-			t.Error(err)
-		}
-	})
 }
