@@ -64,7 +64,7 @@ faults: ## breaks everything around the stores, table to docs/reliability.md; RO
 	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
 		$(if $(RUN),-run '$(RUN)',-write ../../docs/reliability.md)
 
-bench: ## measures against targets and peers; docs/performance.md (7 min)
+bench: ## measures against targets and peers; docs/performance.md and its charts (7 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -write ../../docs
 

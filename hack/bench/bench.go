@@ -5,9 +5,11 @@ import (
 	_ "embed"
 	"flag"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 )
@@ -19,7 +21,7 @@ type bench struct {
 	say   func(format string, args ...any) // writes a line of progress
 }
 
-// A step measures one theme. Where its table stands, and what it says, is in
+// A step measures one theme. Where its table and charts stand, and what they say, is in
 // performance.md.tmpl.
 type step struct {
 	name string
@@ -54,7 +56,7 @@ var prose string
 // run runs all steps, and returns what they measured and the page of it.
 func (b *bench) run(ctx context.Context) (*figures, *report.Page, error) {
 	f := &figures{steps: make(map[string]*report.Section)}
-	page := &report.Page{Name: "performance.md", Template: prose, Figures: f}
+	page := &report.Page{Name: "performance.md", Template: prose, Figures: f, Charts: make(map[string]chart.Picture)}
 	var err error
 	if f.Machine, err = machine(ctx, b.Plane); err != nil {
 		return nil, nil, err
@@ -67,6 +69,7 @@ func (b *bench) run(ctx context.Context) (*figures, *report.Page, error) {
 		}
 		f.steps[s.name] = section
 		f.targets = append(f.targets, section.Targets...)
+		maps.Copy(page.Charts, section.Charts)
 	}
 	return f, page, nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/load"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
@@ -114,6 +115,19 @@ func table(trials []*trial) report.Table {
 	return t
 }
 
+// series returns a line for each strategy.
+func series(trials []*trial, x func(*trial) int, y func(*trial) float64) []chart.Series {
+	var all []chart.Series
+	for _, t := range trials {
+		i := slices.IndexFunc(all, func(s chart.Series) bool { return s.Name == t.Strategy.Name })
+		if i < 0 {
+			i, all = len(all), append(all, chart.Series{Name: t.Strategy.Name})
+		}
+		all[i].Points = append(all[i].Points, chart.Point{X: float64(x(t)), Y: max(y(t), 0.1)})
+	}
+	return all
+}
+
 // bareRate says what trials are held against.
 func bareRate(trials []*trial) string {
 	var rates []float64
@@ -152,8 +166,17 @@ func (b *bench) contention(ctx context.Context) (*report.Section, error) {
 			Met:      t.toBare() >= times && failed == 0 && t.p99() <= limit && t.commitShare() >= commit,
 		}
 	}
+	picture := func(title, y string, of func(*trial) float64) chart.Lines {
+		return chart.Lines{
+			Title: title + ", 8 writers in each store", X: "stores, each with connections of its own", Y: y,
+			Series: series(trials, func(t *trial) int { return t.Stores }, of),
+		}
+	}
+	rates := picture("Writes a second", "acknowledged writes/s", (*trial).perSecond)
+	late := picture("How long a write takes that succeeds", "p99, ms", func(t *trial) float64 { return t.p99().Seconds() * 1000 })
 	return &report.Section{
 		Targets: []report.Target{target(some, 4, 500*time.Millisecond, 0), target(many, 2, 2*time.Second, 0.5)},
 		Table:   table(trials),
+		Charts:  map[string]chart.Picture{"contention.svg": rates, "contention-p99.svg": late},
 	}, nil
 }

@@ -2,7 +2,7 @@
 // it, on a real API server. In this folder:
 //
 //	go run .                            # prints the report
-//	go run . -write ../../docs          # writes it there instead: performance.md
+//	go run . -write ../../docs          # writes it there instead: performance.md and charts
 //	go run . -scale -write ../../docs   # what a map costs the cluster: scale.md
 package main
 
@@ -28,7 +28,7 @@ import (
 
 func main() {
 	testing.Init()
-	dir := flag.String("write", "", "the folder to write performance.md or scale.md into")
+	dir := flag.String("write", "", "the folder to write performance.md and its charts, or scale.md, into")
 	scaling := flag.Bool("scale", false, "what a map costs the cluster instead: scale.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
 )
@@ -46,15 +47,18 @@ func (b *bench) reads(ctx context.Context) (*report.Section, error) {
 	})
 	own, other := readings[ours], readings[bare]
 	table := report.Table{Header: []string{"", "ns a read", "on all cores at once", "allocations a read", "to " + bare}}
+	bars := chart.Bars{Title: "A read of one key, 100 keys in the map", X: "nanoseconds"}
 	for _, r := range readers {
 		m := readings[r.name]
+		typical := stats.Median(m.serial)
 		table.Add(
 			r.name,
-			report.Nanoseconds(stats.Median(m.serial)),
+			report.Nanoseconds(typical),
 			report.Nanoseconds(stats.Median(m.parallel)),
 			fmt.Sprintf("%.3g", m.allocs),
 			fmt.Sprintf("%.3gx", stats.Ratio(m.serial, other.serial)),
 		)
+		bars.Bars = append(bars.Bars, chart.Bar{Name: r.name, Value: typical, Label: report.Nanoseconds(typical), Ours: r.name == ours})
 	}
 	target := func(what string, a, b []float64) report.Target {
 		ratio := stats.Ratio(a, b)
@@ -72,6 +76,7 @@ func (b *bench) reads(ctx context.Context) (*report.Section, error) {
 			target("Get, 100 keys", own.serial, other.serial),
 			target("Get, 100 keys, all cores at once", own.parallel, other.parallel),
 		},
-		Table: table,
+		Table:  table,
+		Charts: map[string]chart.Picture{"reads.svg": bars},
 	}, nil
 }

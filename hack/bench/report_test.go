@@ -11,8 +11,9 @@ import (
 	"github.com/unrolled/mapstore/v2/hack/bench/scale"
 )
 
-// Each step runs in its quick form. A Set is one request even then.
-func TestAQuickRunWritesThePage(t *testing.T) {
+// Each step runs in its quick form and ends in a page whose links lead to charts that
+// are drawn. A Set is one request even then.
+func TestAQuickRunWritesThePageAndItsCharts(t *testing.T) {
 	measured, page, err := shared.run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +61,11 @@ func checkPage(t *testing.T, page *report.Page) {
 		t.Fatal(err)
 	}
 	checkTables(t, string(text))
+	for _, link := range regexp.MustCompile(`\]\((charts/[^)]*)\)`).FindAllStringSubmatch(string(text), -1) {
+		if _, err := os.Stat(filepath.Join(dir, link[1])); err != nil {
+			t.Error(err)
+		}
+	}
 	// The page does not tell where it was made.
 	host, err := os.Hostname()
 	if err != nil {
@@ -74,7 +80,7 @@ func checkPage(t *testing.T, page *report.Page) {
 			t.Errorf("the page names %q", secret)
 		}
 	}
-	// It has the headings of the page in docs, which is this one from a long run.
+	// It has the headings and charts of the page in docs, which is this one from a long run.
 	kept, err := os.ReadFile(filepath.Join("../../docs", page.Name))
 	if err != nil {
 		t.Fatal(err)
@@ -84,9 +90,9 @@ func checkPage(t *testing.T, page *report.Page) {
 	}
 }
 
-// outline returns the headings of a page.
+// outline returns the headings and charts of a page.
 func outline(page string) string {
-	return strings.Join(regexp.MustCompile(`(?m)^#.*$`).FindAllString(page, -1), "\n")
+	return strings.Join(regexp.MustCompile(`(?m)^(#|!\[).*$`).FindAllString(page, -1), "\n")
 }
 
 // checkTables finds tables without rows, rows with more or fewer cells than their header

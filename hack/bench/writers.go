@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/load"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 )
@@ -35,5 +36,9 @@ func (b *bench) writers(ctx context.Context) (*report.Section, error) {
 			Met:   own.toBare() >= 45 && failed == 0,
 		}},
 		Table: table(trials),
+		Charts: map[string]chart.Picture{"writers.svg": chart.Lines{
+			Title: "Writes a second by the goroutines of one process", X: "goroutines that write", Y: "acknowledged writes/s",
+			Series: series(trials, func(t *trial) int { return t.Writers }, (*trial).perSecond),
+		}},
 	}, nil
 }

@@ -1,4 +1,4 @@
-// Package report writes what was measured as pages of docs.
+// Package report writes what was measured as pages of docs, with charts beside them.
 package report
 
 import (
@@ -8,14 +8,17 @@ import (
 	"path/filepath"
 	"strings"
 	"text/template"
+
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 )
 
-// A Page is one page: a template of text/template, in which no figures stand, and what it is
-// executed with.
+// A Page is one page: a template of text/template, in which no figures stand, what it is
+// executed with, and its charts by their file's name.
 type Page struct {
 	Name     string // of the file
 	Template string
 	Figures  any
+	Charts   map[string]chart.Picture
 }
 
 // Markdown writes the page.
@@ -27,11 +30,19 @@ func (p *Page) Markdown(w io.Writer) error {
 	return t.Execute(w, p.Figures)
 }
 
-// Write writes the page into dir.
+// Write writes the page and its charts, in the folder charts, into dir.
 func (p *Page) Write(dir string) error {
 	var text strings.Builder
 	if err := p.Markdown(&text); err != nil {
 		return err
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "charts"), 0o755); err != nil {
+		return err
+	}
+	for file, picture := range p.Charts {
+		if err := chart.WriteSVG(filepath.Join(dir, "charts", file), picture); err != nil {
+			return fmt.Errorf("report: %s: %w", file, err)
+		}
 	}
 	return os.WriteFile(filepath.Join(dir, p.Name), []byte(text.String()), 0o644)
 }
@@ -40,6 +51,7 @@ func (p *Page) Write(dir string) error {
 type Section struct {
 	Targets []Target
 	Table   Table
+	Charts  map[string]chart.Picture // by the file's name
 }
 
 // A Target is one line of what the project wants to reach.
