@@ -10,7 +10,7 @@ import (
 
 // A chain is what one subscription was told.
 type chain struct {
-	client  string
+	client   string
 	passes   func(key string) bool
 	filtered bool // passes leaves something out
 	steps    []step
