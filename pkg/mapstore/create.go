@@ -13,7 +13,7 @@ import (
 func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	answered := c.countRequest()
 	id := c.turns.Author.NewID()
-	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id)
+	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id, func() { c.source.suspect(ctx) })
 	answered(fate)
 	switch fate {
 	case remote.Applied:
@@ -23,10 +23,10 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 			return ledger.Outcome{Kind: ledger.Superseded, Evidence: evidence}
 		}
 		// The copy is newer than the server, which must have gone back in time.
-		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx)}
+		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx, remote.Once)}
 	case remote.Conflict:
 		if apierrors.IsConflict(err) { // somebody else was faster
-			_ = c.source.refresh(ctx) // if this fails, the next attempt meets the conflict again
+			_ = c.source.refresh(ctx, remote.Once) // if this fails, the next attempt meets the conflict again
 			return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
 		}
 		return ledger.Outcome{Kind: ledger.Refused, Err: err} // there is no such namespace
@@ -40,7 +40,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 // confirmAbsent commits a draft that changes nothing, in a map that does not exist: it
 // confirms that the map still does not exist.
 func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
-	switch err := c.source.refresh(ctx); {
+	switch err := c.source.refresh(ctx, remote.Once); {
 	case remote.IsDenied(err):
 		return ledger.Outcome{Kind: ledger.Refused, Err: err}
 	case err != nil:

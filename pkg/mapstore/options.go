@@ -44,8 +44,9 @@ type Options struct {
 	// takes two requests. So a shorter StaleAfter costs requests, and finds a server
 	// that hangs, or a proxy that has lost its server, sooner. Other outages do not
 	// wait for it: a broken or refused connection shows in Status within two seconds,
-	// and a server that leaves a write unanswered within four. Zero: 150 s, which is
-	// two bookmarks and a margin.
+	// and a server that leaves a write, and then a read, unanswered within four (a
+	// second more for each 10 kB of the map, which a slow link may need to send it).
+	// Zero: 150 s, which is two bookmarks and a margin.
 	StaleAfter time.Duration
 
 	// MaxBackoff caps the jittered, doubling delay between two attempts to

@@ -69,32 +69,52 @@ func TestTheReasonArrivesWithAnUnknownOutcome(t *testing.T) {
 	})
 }
 
-// A policy that reverts what is written has made a no of it.
+// A policy that reverts what is written has made a no of it, also if the answer is lost
+// that would have shown it. One that changes what is written has not.
 func TestAWriteThatTheServerUndoesIsNotApplied(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		config := api.Config()
-		config.ContentType = "application/json"
-		reverts := false
-		store := startOn(t, config, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
-			if reverts {
-				body, err := io.ReadAll(r.Body)
-				if err != nil {
-					return nil, err
+	for name, row := range map[string]struct {
+		to      string
+		lost    bool
+		applied bool
+	}{
+		"reverted": {"v", false, false}, "reverted, and the answer is lost": {"v", true, false},
+		"changed": {"c", false, true}, "changed, and the answer is lost": {"c", true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				config := mapstoretest.NewAPI(t).Config()
+				config.ContentType = "application/json"
+				var inForce atomic.Bool
+				store := startOn(t, config, func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
+					if !inForce.Load() {
+						return next.RoundTrip(r)
+					}
+					body, err := io.ReadAll(r.Body)
+					if err != nil {
+						return nil, err
+					}
+					body = bytes.ReplaceAll(body, []byte(`"k":"w"`), []byte(`"k":"`+row.to+`"`))
+					r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+					response, err := next.RoundTrip(r)
+					if err == nil && row.lost {
+						response.Body.Close()
+						return nil, io.ErrUnexpectedEOF
+					}
+					return response, err
+				})
+				set(t, store, "k", "v")
+				inForce.Store(true)
+				if err := store.Set(t.Context(), "k", "w"); (err == nil) != row.applied || errors.Is(err, mapstore.ErrUnknownOutcome) {
+					t.Errorf("Set: %v", err)
 				}
-				body = bytes.ReplaceAll(body, []byte(`"k":"w"`), []byte(`"k":"v"`))
-				r.Body = io.NopCloser(bytes.NewReader(body))
-			}
-			return next.RoundTrip(r)
+				if k, _ := store.Get("k"); k != row.to {
+					t.Errorf("k = %s", k)
+				}
+				inForce.Store(false)
+				set(t, store, "k", "x")
+			})
 		})
-		set(t, store, "k", "v")
-		reverts = true
-		if err := store.Set(t.Context(), "k", "w"); err == nil || errors.Is(err, mapstore.ErrUnknownOutcome) {
-			t.Errorf("Set: %v, though nothing was written", err)
-		}
-		reverts = false
-		set(t, store, "k", "x")
-	})
+	}
 }
 
 // What is wrong with one write is nobody else's error.

@@ -37,7 +37,7 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	defer done()
-	if err := s.source.refresh(ctx); err != nil {
+	if err := s.source.refresh(ctx, remote.Once); err != nil {
 		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
 			err = cause
 		}

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -37,7 +36,8 @@ type Snapshot struct {
 	sorted              []string
 	counted             size
 
-	diff atomic.Pointer[diff]
+	diffing sync.Mutex // protects diffs
+	diffs   []diff     // those asked for last, oldest first
 }
 
 // A diff remembers in which keys a snapshot differs from an earlier one. It has that
@@ -46,6 +46,11 @@ type diff struct {
 	from uint64
 	keys []string
 }
+
+// maxDiffs is how many diffs a snapshot remembers. Nearly all subscribers come from the
+// version before; those that are behind come from the one before that, and new ones from
+// nothing.
+const maxDiffs = 4
 
 // NewSnapshot returns a Snapshot with these values, for testing code that reads one. Its
 // Exists is true; its Revision, UID and Sequence are zero. NewSnapshot copies values.
@@ -174,24 +179,37 @@ func (s *Snapshot) size() size {
 	return s.counted
 }
 
-// changedSince returns the sorted keys in which s differs from old. It remembers its
-// last result, because most subscribers ask for the same old version.
+// changedSince returns the sorted keys in which s differs from old. Subscribers who come
+// from the same version share the work.
 func (s *Snapshot) changedSince(old *Snapshot) []string {
-	if d := s.diff.Load(); d != nil && d.from == old.sequence {
-		return d.keys
+	s.diffing.Lock()
+	defer s.diffing.Unlock()
+	for _, d := range s.diffs {
+		if d.from == old.sequence {
+			return d.keys
+		}
 	}
+	if len(s.diffs) == maxDiffs {
+		s.diffs = slices.Delete(s.diffs, 0, 1)
+	}
+	keys := differing(s.data, old.data)
+	s.diffs = append(s.diffs, diff{old.sequence, keys})
+	return keys
+}
+
+// differing returns the sorted keys in which two maps differ.
+func differing(a, b map[string]string) []string {
 	var keys []string
-	for key, value := range s.data {
-		if before, ok := old.data[key]; !ok || before != value {
+	for key, value := range a {
+		if other, ok := b[key]; !ok || other != value {
 			keys = append(keys, key)
 		}
 	}
-	for key := range old.data {
-		if _, ok := s.data[key]; !ok {
+	for key := range b {
+		if _, ok := a[key]; !ok {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
-	s.diff.Store(&diff{old.sequence, keys})
 	return keys
 }

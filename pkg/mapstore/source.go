@@ -66,12 +66,7 @@ func (src *source) run(ctx context.Context) {
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
 			w, err := src.watch(ctx, options)
-			if err != nil {
-				return nil, src.failed(ctx, err)
-			}
-			src.watches.Add(1)
-			src.connected()
-			return w, nil
+			return w, src.failed(ctx, err)
 		},
 	}}, &corev1.ConfigMap{}, (*sink)(src), cache.ReflectorOptions{
 		Logger:  &silent,
@@ -129,16 +124,16 @@ func (src *source) list(ctx context.Context, t remote.Timeouts) (list *corev1.Co
 
 // refresh brings the replica up to date by a get, the cheapest quorum read: a list can
 // take a tenth of a second longer, when the server has to wait for its watch cache.
-func (src *source) refresh(ctx context.Context) error {
+func (src *source) refresh(ctx context.Context, t remote.Timeouts) error {
 	_, err := src.confirm(func() (*Snapshot, error) {
-		object, err := src.remote.Get(ctx, remote.Once)
+		object, err := src.remote.Get(ctx, t)
 		if err != nil {
 			return nil, err
 		}
 		return newSnapshot(object), nil
 	})
 	if apierrors.IsNotFound(err) {
-		_, _, err = src.list(ctx, remote.Once)
+		_, _, err = src.list(ctx, t)
 	}
 	return err
 }
@@ -174,26 +169,56 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	}
 	src.listed = false
 
-	w, err := src.remote.Watch(ctx, remote.Again, options)
-	if err != nil {
-		return nil, err
-	}
-	// A watch that brings nothing, not even a bookmark, may have lost its server
-	// unnoticed. So it is ended after a while, and opening the next one asks the server
-	// before the copy counts as stale.
-	opened := &stream{Interface: w, idle: time.AfterFunc(src.maxSilence(), w.Stop), ended: src.disconnected}
+	ctx, stop := context.WithCancel(ctx)
+	opened := &stream{stop: stop, ended: src.disconnected}
 	src.open.Store(opened)
 	if src.local.load().rewinds != src.rewinds { // the server has gone back in time since the list
-		opened.Interface.Stop()
+		stop()
 	}
-	src.heard()
-	return opened, nil
+	isQuiet := make(chan struct{}, 1)
+	answered := make(chan error, 1)
+	go func() {
+		var err error
+		opened.Interface, err = src.remote.Watch(ctx, remote.Timeouts{Connect: remote.Again.Connect, FirstByte: src.maxSilence()}, options, func() {
+			select {
+			case isQuiet <- struct{}{}:
+			default:
+			}
+		})
+		answered <- err
+	}()
+	for counts := false; ; {
+		select {
+		case <-isQuiet:
+			// A proxy may keep the answer back until there is an event. The list has made the
+			// copy current, and the request is on its way: the watch is as good as open.
+			counts = true
+			src.connected()
+		case err := <-answered:
+			switch {
+			case err == nil:
+				src.watches.Add(1)
+				src.connected()
+				src.heard()
+			case counts, ctx.Err() != nil: // it ends as a watch that has brought nothing
+				opened.Interface = apiwatch.NewEmptyWatch()
+			default:
+				stop()
+				return nil, err
+			}
+			// A watch that brings nothing, not even a bookmark, may have lost its server
+			// unnoticed. So it is ended after a while, and opening the next one asks the
+			// server before the copy counts as stale.
+			opened.idle = time.AfterFunc(src.maxSilence(), stop)
+			return opened, nil
+		}
+	}
 }
 
 // reopen ends the watch, so that the next one begins with a list.
 func (src *source) reopen() {
 	if w := src.open.Load(); w != nil {
-		w.Interface.Stop()
+		w.stop()
 	}
 }
 
@@ -204,28 +229,26 @@ func (src *source) maxSilence() time.Duration {
 	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
 }
 
-// slowAnswer is how long a write may wait for its answer while the watch is silent too.
-// After that the watch is opened anew.
-const slowAnswer = 2 * time.Second
-
-// expectAnswer notes that a request that writes is being sent. If neither its answer nor
-// anything else comes from the server, the watch is opened anew, which finds out whether
-// the server still answers. So a store that writes notices within seconds that a server
-// hangs, without a short StaleAfter.
-func (src *source) expectAnswer() (answered func()) {
-	asked := time.Now()
-	suspicion := time.AfterFunc(slowAnswer, func() {
-		if contact := src.contact.Load(); contact != nil && contact.Before(asked) {
-			src.reopen()
-		}
-	})
-	return func() { suspicion.Stop() }
+// suspect is called when the answer to a request that writes is late. If nothing else has
+// come from the server meanwhile, it asks the server for a sign of life, and if none comes
+// either, the watch is opened anew, which finds out whether the server can be followed. So
+// a store that writes notices within seconds that a server hangs, without a short
+// StaleAfter; and a server that is only slow keeps the watch. It ends with ctx.
+func (src *source) suspect(ctx context.Context) {
+	heard := src.contact.Load()
+	if heard == nil || time.Since(*heard) < remote.Probe.FirstByte {
+		return
+	}
+	if src.refresh(ctx, remote.Probe) != nil && ctx.Err() == nil && src.contact.Load() == heard {
+		src.reopen()
+	}
 }
 
 // A stream is a watch, and what to release when it ends.
 type stream struct {
 	apiwatch.Interface
-	idle  *time.Timer // ends the watch when the server has been silent for too long
+	stop  context.CancelFunc // ends the watch, or what opens it; for any goroutine
+	idle  *time.Timer        // calls stop when the server has been silent for too long
 	ended func()
 	once  sync.Once
 }
@@ -236,6 +259,7 @@ func (s *stream) Stop() {
 		s.idle.Stop()
 		s.ended()
 	})
+	s.stop()
 	s.Interface.Stop()
 }
 

@@ -186,7 +186,9 @@ func (s *Store) Name() string { return s.remote.Name() }
 // controller runs the store: each keeps its own copy of the map.
 func (s *Store) NeedLeaderElection() bool { return false }
 
-// WaitForSync blocks until the copy is current and follows the API server. If ctx ends
+// WaitForSync blocks until the copy is current and follows the API server: the map was
+// listed, and a watch is open. A watch that the server has neither answered nor refused
+// for a second counts as open, since some proxies answer with its first event. If ctx ends
 // first, the error says what has prevented that. If the server denies access for three
 // seconds, WaitForSync does not wait for ctx: it returns the server's error, which names
 // the missing verb. The store keeps trying, and recovers by itself when the right is

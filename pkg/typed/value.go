@@ -29,8 +29,8 @@ type Value[T any] struct {
 	codec    Codec[T]
 	fallback T
 
-	// checked is what Set or Update decoded last, to check what it writes. It is kept
-	// so that the text need not be decoded again when it arrives.
+	// checked is what a Set or Update under way decoded last, to check what it writes. It
+	// is kept so that the text need not be decoded again when it arrives.
 	checked atomic.Pointer[state[T]]
 }
 
@@ -124,6 +124,7 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 	if err := v.writable(); err != nil {
 		return err
 	}
+	defer v.checked.Store(nil) // the text may go before the Value does
 	text, err := v.encode(value)
 	if err != nil {
 		return err
@@ -162,6 +163,7 @@ func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 	if err := v.writable(); err != nil {
 		return err
 	}
+	defer v.checked.Store(nil) // as in Set
 	written, err := v.bound.store.Update(ctx, func(tx *mapstore.Tx) error {
 		current, err := v.fresh(tx.Get(v.key))
 		if err != nil {

@@ -98,11 +98,13 @@ func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, erro
 	return list, nil
 }
 
-// Watch opens a watch, which ends with ctx at the latest.
-func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions) (apiwatch.Interface, error) {
+// Watch opens a watch, which ends with ctx at the latest. Some proxies begin to answer
+// with the first event only. So Watch calls quiet, once for each connection at most, when
+// the request was sent a second ago and is not answered; it goes on waiting.
+func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions, quiet func()) (apiwatch.Interface, error) {
 	options.FieldSelector = m.selector()
 	ctx, cancel := context.WithCancelCause(ctx)
-	w, err := do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel}, m.limiter, func(ctx context.Context) (apiwatch.Interface, error) {
+	w, err := do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel, quiet: quiet}, m.limiter, func(ctx context.Context) (apiwatch.Interface, error) {
 		return m.maps.Watch(ctx, options)
 	})
 	if err != nil {
@@ -127,10 +129,12 @@ func (s *stream) Stop() {
 // apply, which RBAC can grant for one name; it cannot do so for a POST. The annotation is
 // necessary: without any field of ours, a server would never track who manages the map's
 // fields. The apply is not forced, so it meets a conflict if the map exists meanwhile and
-// has the annotation.
-func (m *Map) Create(ctx context.Context, annotation, value string) (*corev1.ConfigMap, Fate, error) {
+// has the annotation. Create calls quiet as Update does.
+func (m *Map) Create(ctx context.Context, annotation, value string, quiet func()) (*corev1.ConfigMap, Fate, error) {
 	annotations := map[string]string{annotation: value}
-	created, err := call(ctx, m, forWrites, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	created, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, quiet: quiet}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		created, err := m.maps.Apply(ctx, applycorev1.ConfigMap(m.name, m.namespace).WithAnnotations(annotations),
 			metav1.ApplyOptions{FieldManager: m.fieldManager})
 		if !apierrors.IsNotFound(err) {
@@ -159,11 +163,14 @@ var ErrWithheld = errors.New("remote: the request was withheld")
 // connection. If beforeSend returns false, the request is not sent. If beforeSend was not
 // called, no request was sent. It may be called several times, from other goroutines,
 // until Update returns.
-func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend func() bool) (*corev1.ConfigMap, Fate, error) {
+//
+// It calls quiet when the request was sent a second ago, and as long as it may take to
+// send, and is not answered. What quiet does ends with ctx.
+func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend func() bool, quiet func()) (*corev1.ConfigMap, Fate, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	g := &gate{allow: beforeSend}
-	answer, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, gate: g}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+	answer, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, gate: g, sending: sendingTime(object.Size()), quiet: quiet}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		if !m.traces && !g.pass() {
 			return nil, ErrWithheld
 		}

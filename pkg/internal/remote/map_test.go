@@ -78,7 +78,7 @@ func object() *corev1.ConfigMap {
 func put(t *testing.T, ctx context.Context, m *Map) (fate Fate, allowed int32, late time.Duration, err error) {
 	t.Helper()
 	var n atomic.Int32
-	_, fate, err = m.Update(ctx, object(), func() bool { n.Add(1); return true })
+	_, fate, err = m.Update(ctx, object(), func() bool { n.Add(1); return true }, nil)
 	if deadline, ok := ctx.Deadline(); ok {
 		late = time.Since(deadline)
 	}
@@ -87,7 +87,7 @@ func put(t *testing.T, ctx context.Context, m *Map) (fate Fate, allowed int32, l
 
 func create(t *testing.T, s *server) *corev1.ConfigMap {
 	t.Helper()
-	object, fate, err := open(t, s.config()).Create(t.Context(), "a", "b")
+	object, fate, err := open(t, s.config()).Create(t.Context(), "a", "b", nil)
 	if fate != Applied {
 		t.Fatal(fate, err)
 	}
@@ -203,14 +203,14 @@ func TestAWithheldRequestDoesNotArrive(t *testing.T) {
 	created := create(t, s)
 	m := open(t, s.config())
 	for range 3 {
-		if _, fate, err := m.Update(t.Context(), created, func() bool { return false }); fate != Withheld || !errors.Is(err, ErrWithheld) {
+		if _, fate, err := m.Update(t.Context(), created, func() bool { return false }, nil); fate != Withheld || !errors.Is(err, ErrWithheld) {
 			t.Errorf("%v, %v", fate, err)
 		}
 	}
 	if n := s.puts.Load(); n != 0 {
 		t.Errorf("%d requests have arrived", n)
 	}
-	if _, fate, err := m.Update(t.Context(), created, func() bool { return true }); fate != Applied {
+	if _, fate, err := m.Update(t.Context(), created, func() bool { return true }, nil); fate != Applied {
 		t.Errorf("the next one: %v, %v", fate, err)
 	}
 }
@@ -260,7 +260,7 @@ func TestOnlySilenceIsBounded(t *testing.T) {
 		connect, silent, transfer time.Duration
 		err                       error
 	}{
-		"a slow link":        {qps: -1, transfer: time.Minute},
+		"a slow link":        {qps: -1, transfer: 150 * time.Second},
 		"a rate limit":       {qps: 0.05},
 		"a silent server":    {qps: -1, silent: time.Minute, err: errSilent},
 		"no connection":      {qps: -1, connect: time.Minute, err: errUnreachable},

@@ -30,14 +30,29 @@ var (
 	// that waits for packets that were lost must not delay the next one.
 	Again = Timeouts{2 * time.Second, 5 * time.Second}
 
+	// Probe is for a caller who only wants to know whether the server answers.
+	Probe = Timeouts{time.Second, time.Second}
+
 	// forWrites is longer: a server can need many seconds for a map with thousands of
 	// keys.
 	forWrites = Timeouts{10 * time.Second, 20 * time.Second}
 )
 
-// transfer is how long an answer may take from its first byte to its last. At 100 kB/s
-// the largest map takes 16 seconds.
-const transfer = 2 * time.Minute
+const (
+	// slowest is how many bytes a second a link must carry.
+	slowest = 10_000
+
+	// transfer is how long an answer may take from its first byte to its last: the
+	// largest map takes almost three minutes on the slowest link.
+	transfer = 3 * time.Minute
+
+	// quietAfter is how long a request that was sent is unanswered before it counts as
+	// quiet.
+	quietAfter = time.Second
+)
+
+// sendingTime is how long a link may take for so many bytes.
+func sendingTime(bytes int) time.Duration { return time.Duration(bytes) * time.Second / slowest }
 
 var (
 	errUnreachable = errors.New("no connection to the API server")
@@ -56,11 +71,15 @@ type tracer struct {
 	m        *Map
 	timeouts Timeouts
 	cancel   context.CancelCauseFunc
-	gate     *gate // nil for a request that only reads
+	gate     *gate         // nil for a request that only reads
+	sending  time.Duration // how long it may take to send the request
+	quiet    func()        // called if the request is quiet; nil if nobody cares
 
 	mu     sync.Mutex // protects all below
 	traced bool       // the transport has asked for a connection
+	ended  bool       // the client has returned
 	timer  *time.Timer
+	hush   *time.Timer // calls quiet
 }
 
 // with returns ctx with the tracer in it.
@@ -73,12 +92,12 @@ func (t *tracer) with(ctx context.Context) context.Context {
 			t.bound(t.timeouts.Connect, errUnreachable)
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
-			t.bound(t.timeouts.FirstByte, errSilent)
+			t.sent()
 			if t.gate != nil && !t.gate.connected(t.m.traces) && info.Conn != nil {
 				info.Conn.Close() // the only way to stop the transport from writing the request
 			}
 		},
-		GotFirstResponseByte: func() { t.bound(transfer, errSlow) },
+		GotFirstResponseByte: t.answered,
 	})
 }
 
@@ -86,28 +105,66 @@ func (t *tracer) with(ctx context.Context) context.Context {
 // asks for a connection, the time limit starts now.
 func (t *tracer) begin() {
 	if !t.m.traces {
-		t.bound(t.timeouts.FirstByte, errSilent)
+		t.sent()
+	}
+}
+
+// sent notes that the client sends the request from now on.
+func (t *tracer) sent() {
+	t.bound(t.timeouts.FirstByte+t.sending, errSilent)
+	if t.quiet != nil {
+		t.after(&t.hush, quietAfter+t.sending, func() { t.m.calls.Go(t.quiet) })
 	}
 }
 
 // bound ends the request with err after limit, unless bound is called again or the
 // request ends before.
 func (t *tracer) bound(limit time.Duration, err error) {
+	t.after(&t.timer, limit, func() { t.cancel(fmt.Errorf("%w within %v", err, limit)) })
+}
+
+// after calls fn after d in place of what *timer was to call, unless the client has
+// returned by then.
+func (t *tracer) after(timer **time.Timer, d time.Duration, fn func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.timer != nil {
-		t.timer.Stop()
+	t.stopLocked(timer)
+	if t.ended {
+		return
 	}
-	t.timer = time.AfterFunc(limit, func() { t.cancel(fmt.Errorf("%w within %v", err, limit)) })
+	var this *time.Timer
+	this = time.AfterFunc(d, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if *timer == this {
+			fn()
+		}
+	})
+	*timer = this
+}
+
+func (t *tracer) stopLocked(timer **time.Timer) {
+	if *timer != nil {
+		(*timer).Stop()
+		*timer = nil
+	}
+}
+
+// answered notes that the answer begins.
+func (t *tracer) answered() {
+	t.bound(transfer, errSlow)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopLocked(&t.hush)
 }
 
 // end notes that the client has returned.
 func (t *tracer) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.timer != nil {
-		t.timer.Stop()
-	}
+	t.ended = true
+	t.stopLocked(&t.timer)
+	t.stopLocked(&t.hush)
 }
 
 // explain adds to err why the request was ended.
