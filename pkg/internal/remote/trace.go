@@ -45,9 +45,20 @@ var (
 	errSlow        = errors.New("no end of the API server's answer")
 )
 
+// These say what a request waits for, in the order in which it does.
+var (
+	// ErrThrottled is exported because it is worth telling even beside another error.
+	ErrThrottled  = errors.New("waiting for the client's rate limit, which QPS and Burst of its rest.Config set")
+	errPreparing  = errors.New("the client has not asked for a connection yet; it may be waiting for credentials")
+	errConnecting = errors.New("waiting for a connection to the API server")
+	errUnanswered = errors.New("waiting for the API server's answer")
+)
+
 // IsOurs reports whether err has an error of this package in its chain.
 func IsOurs(err error) bool {
-	return slices.ContainsFunc([]error{errUnreachable, errSilent, errSlow, errThrottled, errPreparing, errOtherObject}, func(ours error) bool { return errors.Is(err, ours) })
+	return slices.ContainsFunc([]error{
+		errUnreachable, errSilent, errSlow, ErrThrottled, errPreparing, errConnecting, errUnanswered, errOtherObject,
+	}, func(ours error) bool { return errors.Is(err, ours) })
 }
 
 // A tracer follows one request through the transport, and ends it after too long a
@@ -58,21 +69,20 @@ type tracer struct {
 	cancel   context.CancelCauseFunc
 	gate     *gate // nil for a request that only reads
 
-	mu     sync.Mutex // protects all below
-	traced bool       // the transport has asked for a connection
-	timer  *time.Timer
+	mu    sync.Mutex // protects all below
+	waits error      // what the request waits for now
+	timer *time.Timer
 }
 
 // with returns ctx with the tracer in it.
 func (t *tracer) with(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) {
-			t.mu.Lock()
-			t.traced = true
-			t.mu.Unlock()
+			t.waitFor(errConnecting)
 			t.bound(t.timeouts.Connect, errUnreachable)
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
+			t.waitFor(errUnanswered)
 			t.bound(t.timeouts.FirstByte, errSilent)
 			if t.gate != nil && !t.gate.connected(t.m.traces) && info.Conn != nil {
 				info.Conn.Close() // the only way to stop the transport from writing the request
@@ -85,9 +95,25 @@ func (t *tracer) with(ctx context.Context) context.Context {
 // begin notes that the client has the request. If the transport does not report when it
 // asks for a connection, the time limit starts now.
 func (t *tracer) begin() {
-	if !t.m.traces {
-		t.bound(t.timeouts.FirstByte, errSilent)
+	if t.m.traces {
+		t.waitFor(errPreparing)
+		return
 	}
+	t.waitFor(errUnanswered)
+	t.bound(t.timeouts.FirstByte, errSilent)
+}
+
+func (t *tracer) waitFor(what error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waits = what
+}
+
+// waitsFor returns what the request waits for now.
+func (t *tracer) waitsFor() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.waits
 }
 
 // bound ends the request with err after limit, unless bound is called again or the
@@ -110,7 +136,7 @@ func (t *tracer) end() {
 	}
 }
 
-// explain adds to err why the request was ended.
+// explain adds to err why the request was ended, or what it was waiting for.
 func (t *tracer) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -123,12 +149,36 @@ func (t *tracer) explain(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if cause != nil && !t.traced && t.m.traces && !errors.Is(err, errThrottled) {
-		return fmt.Errorf("%w: %w", errPreparing, err)
+	if waits := t.waitsFor(); cause != nil && !isAnswer(err) && !errors.Is(err, waits) {
+		return fmt.Errorf("%w: %w", waits, err)
 	}
 	return err
+}
+
+// follow makes the request one of those that [Map.WaitsFor] asks, until done is called.
+func (m *Map) follow(t *tracer) (done func()) {
+	t.waits = errPreparing
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, t)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.pending = slices.DeleteFunc(m.pending, func(other *tracer) bool { return other == t })
+	}
+}
+
+// WaitsFor returns what the oldest request under way waits for, among those that write or
+// those that read; nil if there is none.
+func (m *Map) WaitsFor(writing bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.pending {
+		if (t.timeouts == forWrites) == writing {
+			return t.waitsFor()
+		}
+	}
+	return nil
 }
 
 // A gate decides whether a request that writes may be sent, and counts how often it was.
