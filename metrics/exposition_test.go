@@ -53,6 +53,7 @@ func TestEachFigureHasItsNameAndItsUnit(t *testing.T) {
 			Bytes:       1 << 18,
 			LastContact: time.Unix(1700000000, 5e8),
 			Rejected:    make([]string, 15),
+			WriteErr:    errors.New("on purpose"),
 		},
 		stats: mapstore.Stats{
 			Versions: 2, Resets: 3, Reconnects: 4,

@@ -60,6 +60,8 @@ var families = []family{
 		func(r reading) map[string]uint64 {
 			return map[string]uint64{"applied": r.stats.Transactions, "unknown": r.stats.UnknownOutcomes, "aborted": r.stats.Aborted, "failed": r.stats.Failures}
 		}),
+	gauge("writes_failing", "1 while no write has succeeded since one met what is wrong for all of them, as a server that takes none, else 0: what Status().WriteErr says.",
+		func(r reading) float64 { return oneIf(r.status.WriteErr != nil) }),
 	gauge("queued_transactions", "Transactions that wait for a request. Those whose request is in flight are not among them.",
 		func(r reading) float64 { return float64(r.stats.Queued) }),
 	counter("commits_total", "Write requests that were applied, or confirmed that there was nothing to change. Each carries one or more transactions.",

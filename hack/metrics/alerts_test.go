@@ -61,7 +61,7 @@ func TestEachAlertFiresWhenItShouldAndNotOtherwise(t *testing.T) {
 		"MapstoreNearlyFull":       {changes{"mapstore_size_limit_ratio": constantly(0.91)}, changes{"mapstore_size_limit_ratio": constantly(0.9)}},
 		"MapstoreUnknownOutcome":   {changes{unknown: justNow}, changes{failed: growing(1)}},
 		"MapstoreWritesStuck":      {changes{queued: constantly(1), "mapstore_commits_total": constantly(7)}, changes{queued: constantly(1)}},
-		"MapstoreWritesFailing":    {changes{applied: constantly(7)}, changes{applied: constantly(7), failed: constantly(7)}},
+		"MapstoreWritesFailing":    {changes{applied: constantly(7)}, changes{applied: constantly(7), failed: constantly(7), unknown: constantly(7)}},
 		"MapstoreConflictStorm":    {changes{"mapstore_conflicts_total": growing(60), requests: growing(100)}, changes{"mapstore_conflicts_total": growing(40), requests: growing(100)}},
 		"MapstoreSubscriberBehind": {changes{"mapstore_subscription_lag_seconds": constantly(61)}, changes{"mapstore_subscription_lag_seconds": constantly(60)}},
 		"MapstoreCallbackPanics":   {changes{"mapstore_callback_panics_total": growing(1)}, changes{"mapstore_callback_panics_total": constantly(7)}}, // of yesterday

@@ -37,6 +37,7 @@ type status struct {
 	Exists      bool       `json:"exists"`
 	Revision    string     `json:"revision"`
 	UID         string     `json:"uid,omitempty"`
+	WriteError  string     `json:"writeError,omitempty"`
 	Rejected    []string   `json:"rejected,omitempty"` // keys whose newest value is rejected
 }
 
@@ -147,6 +148,9 @@ func (h *Handler) status(snapshot *mapstore.Snapshot) status {
 	}
 	if !now.LastContact.IsZero() {
 		s.LastContact = &now.LastContact
+	}
+	if now.WriteErr != nil {
+		s.WriteError = strings.TrimPrefix(now.WriteErr.Error(), "mapstore: ")
 	}
 	if now.Err != nil {
 		s.Error = strings.TrimPrefix(now.Err.Error(), "mapstore: ")

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
@@ -13,7 +14,14 @@ import (
 func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	answered := c.countRequest()
 	id := c.turns.Author.NewID()
-	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id, func() { c.source.suspect(ctx) })
+	wanted := c.options.Metadata.clone()
+	if wanted.Annotations == nil {
+		wanted.Annotations = make(map[string]string, 1)
+	}
+	wanted.Annotations[ledger.Annotation] = id
+	created, fate, err := c.remote.Create(ctx, metav1.ObjectMeta{
+		Labels: wanted.Labels, Annotations: wanted.Annotations, OwnerReferences: wanted.OwnerReferences,
+	}, func() { c.source.suspect(ctx) })
 	answered(fate)
 	switch fate {
 	case remote.Applied:

@@ -5,8 +5,13 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 )
 
 // Options adjusts a [Store]. The zero value is the recommended one.
@@ -15,6 +20,7 @@ type Options struct {
 	//
 	//	"Cannot follow the API server; serving the last known state" (info 0): once for each outage, with the reason
 	//	"Following the API server again" (info 0): the outage is over; after how long
+	//	"The map does not exist; the first write creates it" (info 0): at the first sync, unless MustExist is set
 	//	"The API server has gone back in time; following it" (info 0): from and to which revision
 	//	"The API server does not keep the ledger" (info 0): once, when a commit's id has not arrived: see [Stats].Unsigned
 	//	"A change callback panicked" (error): the panic, without anything that might quote a value, and the stack
@@ -57,6 +63,50 @@ type Options struct {
 	// WriteTimeout is how long a write keeps trying when its ctx has no
 	// deadline. Zero: 30 s.
 	WriteTimeout time.Duration
+
+	// MustExist makes a map that does not exist an error, for which apierrors.IsNotFound
+	// holds, of [Store.WaitForSync], [Open], [Status] and Check, so that a misspelt name
+	// does not go unnoticed. The store does not create such a map: writes return the
+	// error too. Once somebody else has created it, all is well. Zero: a map that does
+	// not exist is an empty one, and the first write creates it.
+	MustExist bool
+
+	// Metadata is what a map has that this store creates, each time that it does. Zero:
+	// nothing.
+	Metadata Metadata
+}
+
+// Metadata belongs to a ConfigMap when a store creates it, at first and again after it
+// was deleted. A ConfigMap that exists is left as it is.
+//
+// If an owner is gone, Kubernetes deletes what it owns, also what is created then. So a
+// store whose map has an owner should end with it.
+type Metadata struct {
+	Labels          map[string]string
+	Annotations     map[string]string
+	OwnerReferences []metav1.OwnerReference
+}
+
+func (m Metadata) clone() Metadata {
+	object := metav1.ObjectMeta{Labels: m.Labels, Annotations: m.Annotations, OwnerReferences: m.OwnerReferences}
+	object = *object.DeepCopy()
+	return Metadata{object.Labels, object.Annotations, object.OwnerReferences}
+}
+
+// validate returns ErrInvalidArgument for what Kubernetes would refuse, or what is the
+// store's own.
+func (m Metadata) validate(namespace, name string) error {
+	object := metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: m.Labels, Annotations: m.Annotations, OwnerReferences: m.OwnerReferences}
+	if errs := apivalidation.ValidateObjectMeta(&object, true, apivalidation.NameIsDNSSubdomain, field.NewPath("Options", "Metadata")); len(errs) > 0 {
+		return fmt.Errorf("%w: %w", ErrInvalidArgument, errs.ToAggregate())
+	}
+	if _, ok := m.Annotations[ledger.Annotation]; ok {
+		return fmt.Errorf("%w: Options.Metadata has the annotation %s, which is the store's own", ErrInvalidArgument, ledger.Annotation)
+	}
+	if absentMap := newSnapshot(&corev1.ConfigMap{ObjectMeta: object}); absentMap.ledgerRoom() < ledger.MinRoom {
+		return fmt.Errorf("%w: Options.Metadata leaves no room for the annotation %s", ErrInvalidArgument, ledger.Annotation)
+	}
+	return nil
 }
 
 func (o Options) withDefaults() (Options, error) {

@@ -34,6 +34,8 @@ func TestWhatWasAnsweredIsNotOfUnknownOutcome(t *testing.T) {
 		"conflicts":                          {mapstoretest.Conflict(), apierrors.IsConflict},
 		"a busy server":                      {mapstoretest.Answer(busy), apierrors.IsTooManyRequests},
 		"a busy server that says until when": {mapstoretest.Answer(busyForNow), apierrors.IsTooManyRequests},
+		"a webhook that is down":             {mapstoretest.Answer(apierrors.NewInternalError(errors.New(`failed calling webhook "x": no endpoints available`))), apierrors.IsInternalError},
+		"an etcd that is full":               {mapstoretest.Answer(apierrors.NewInternalError(errors.New("etcdserver: mvcc: database space exceeded"))), apierrors.IsInternalError},
 		"no connection":                      {mapstoretest.Refused(), func(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -55,12 +57,11 @@ func TestWhatWasAnsweredIsNotOfUnknownOutcome(t *testing.T) {
 	}
 }
 
-// A webhook that is down, an etcd that is full: the last word of the server is in the
-// error of a write that may have been applied too.
+// The last word of the server is also in the error of a write that may have been applied.
 func TestTheReasonArrivesWithAnUnknownOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api, store := started(t)
-		api.Fail(mapstoretest.Answer(apierrors.NewInternalError(errors.New("database space exceeded"))), "update")
+		api.Fail(mapstoretest.Answer(apierrors.NewInternalError(errors.New("etcdserver: request timed out"))), "update")
 		api.Fail(mapstoretest.Refused(), "get", "list")
 		err := store.Set(within(t, 5*time.Second), "k", "w")
 		if !errors.Is(err, mapstore.ErrUnknownOutcome) || !apierrors.IsInternalError(err) || !errors.Is(err, context.DeadlineExceeded) {

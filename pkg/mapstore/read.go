@@ -61,18 +61,24 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 	}
 	isThere := func(now *Snapshot) bool { return revision == "" || !older(now.revision, revision) }
 	retry := newBackoff(s.options.MaxBackoff)
+	var last error // what the server said when it was asked
 	for grace := watchGrace; ; grace = retry.next() {
 		soon, cancel := context.WithTimeout(ctx, grace)
 		snapshot, err := s.wait(soon, "revision "+revision, isThere)
 		cancel()
+		if ctx.Err() != nil && err != nil && last != nil {
+			err = fmt.Errorf("%w: %w", err, last)
+		}
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return snapshot, err
 		}
 		// It may be a version of the map, which the watch will bring; or one of another
 		// object, as of an absent map, which the server comes to know of.
-		if reached, _ := s.hasReached(ctx, revision); reached {
+		reached, err := s.hasReached(ctx, revision)
+		if reached {
 			return s.local.load(), nil
 		}
+		last = err
 	}
 }
 

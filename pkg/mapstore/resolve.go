@@ -192,6 +192,9 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 			why = fmt.Errorf("%w: %w", doubt, why)
 		}
 		m.batch.Note(why)
+		if r.Kind == ledger.Lost || r.Kind == ledger.Declined || r.Kind == ledger.Unsent {
+			m.inTrouble(why)
+		}
 	}
 	switch r.Kind {
 	case ledger.Applied:
@@ -225,5 +228,5 @@ func (m *commit) sign(id string) {
 	if m.object.Annotations == nil {
 		m.object.Annotations = make(map[string]string, 1)
 	}
-	m.object.Annotations[ledger.Annotation] = m.draft.base.ledger().With(id)
+	m.object.Annotations[ledger.Annotation] = m.draft.base.ledger().With(id, m.draft.base.ledgerRoom())
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
@@ -145,6 +146,20 @@ func (s *Snapshot) ledger() ledger.IDs {
 		return nil
 	}
 	return ledger.Parse(s.object.Annotations[ledger.Annotation])
+}
+
+// ledgerRoom returns how many bytes the ledger can have beside the other annotations.
+func (s *Snapshot) ledgerRoom() int {
+	room := apivalidation.TotalAnnotationSizeLimitB - len(ledger.Annotation)
+	if s.object == nil {
+		return room
+	}
+	for name, value := range s.object.Annotations {
+		if name != ledger.Annotation {
+			room -= len(name) + len(value)
+		}
+	}
+	return room
 }
 
 // version returns what the snapshot shows about commits.

@@ -37,9 +37,10 @@ type source struct {
 	open atomic.Pointer[stream] // the newest watch
 
 	// Used only in the reflector's calls, which come one at a time.
-	listed   bool   // there was a list since the last watch was opened
-	rewinds  uint64 // the rewinds of versions that the watch brings: see Snapshot
-	position string // the revision of the last version that the watch brought or began with; "" if none
+	asked    time.Time // when the last attempt to list or watch began
+	listed   bool      // there was a list since the last watch was opened
+	rewinds  uint64    // the rewinds of versions that the watch brings: see Snapshot
+	position string    // the revision of the last version that the watch brought or began with; "" if none
 }
 
 func newSource(remote *remote.Map, local *replica, options Options) *source {
@@ -52,19 +53,22 @@ func (src *source) run(ctx context.Context) {
 	// The jitter can double a delay, so the cap is half of MaxBackoff.
 	limit := max(src.options.MaxBackoff/2, time.Millisecond)
 	silent := logr.Discard() // failed and connected log what matters of the reflector's log
-	var listing sync.Mutex   // held during a list: the reflector does not wait for it when it ends
+	// It is full during a list, for which the reflector does not wait when it ends.
+	listing := make(chan struct{}, 1)
 	reflector := cache.NewReflectorWithOptions(listerWatcher{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
-			listing.Lock()
-			defer listing.Unlock()
+			listing <- struct{}{}
+			defer func() { <-listing }()
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
+			src.asked = time.Now()
 			list, err := src.relist(ctx)
 			src.listed = err == nil
 			return list, src.failed(ctx, err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+			src.asked = time.Now()
 			w, err := src.watch(ctx, options)
 			return w, src.failed(ctx, err)
 		},
@@ -74,8 +78,7 @@ func (src *source) run(ctx context.Context) {
 		Backoff: &wait.Backoff{Duration: min(20*time.Millisecond, limit), Factor: 2, Jitter: 1, Steps: 64, Cap: limit},
 	})
 	reflector.RunWithContext(ctx)
-	listing.Lock()
-	defer listing.Unlock()
+	listing <- struct{}{}
 }
 
 // A listerWatcher makes the reflector list first and then watch. The alternative, one
@@ -280,6 +283,9 @@ func (src *source) connected() {
 		after.recovered = time.Now()
 	}
 	src.link.Store(after)
+	if !before.synced && !src.options.MustExist && !src.local.load().Exists() {
+		src.options.Logger.Info("The map does not exist; the first write creates it")
+	}
 }
 
 // disconnected notes that the watch has ended, for whatever reason.
@@ -300,7 +306,7 @@ func (src *source) failed(ctx context.Context, err error) error {
 		next.since = time.Now()
 		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
 	}
-	next.err = err
+	next.err, next.asked = err, src.asked
 	if !remote.IsDenied(err) {
 		next.denied = time.Time{}
 	} else if next.denied.IsZero() {

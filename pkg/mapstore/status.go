@@ -19,8 +19,15 @@ type Status struct {
 	// LastContact is when the last answer or watch event, including bookmarks, came
 	// from the API server. Zero: never.
 	LastContact time.Time
-	// Err is why the copy may be stale right now; nil if it is not.
+	// Err is why the copy may be stale right now, or that the map does not exist although
+	// [Options].MustExist is set; else nil.
 	Err error
+	// WriteErr is why writes do not succeed: what the last one has met, if none has
+	// succeeded since. It is nil otherwise, also if what was wrong was wrong with one write
+	// only, as when an admission policy refuses a value. It does not set Err: the copy may
+	// be current all the same. Nobody tries while nobody writes, so it tells of the past
+	// then.
+	WriteErr error
 	// Rejected names what the [View]s cannot use right now, sorted. The views of
 	// package typed name the keys of Values and Deriveds; a Derived that rejects the
 	// map as a whole names its type, in parentheses. Each serves its last good value.
@@ -47,18 +54,23 @@ func (s *Store) Status() Status {
 	if contact := s.source.contact.Load(); contact != nil {
 		status.LastContact = *contact
 	}
+	if t := s.committer.trouble.Load(); t != nil {
+		status.WriteErr = fmt.Errorf("mapstore: no write has succeeded for %v: %w", time.Since(t.since).Round(time.Millisecond), t.err)
+	}
 	silent := time.Since(status.LastContact)
 	switch {
 	case s.isClosed():
 		status.Err = ErrClosed
 	case link.err != nil:
-		status.Err = fmt.Errorf("mapstore: cannot follow the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), link.err)
+		status.Err = fmt.Errorf("mapstore: cannot follow the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), s.source.obstacle())
 	case !link.synced:
-		status.Err = fmt.Errorf("mapstore: not synced yet: %w", link.obstacle())
+		status.Err = fmt.Errorf("mapstore: not synced yet: %w", s.source.obstacle())
 	case !link.ended.IsZero() && time.Since(link.ended) > reconnectGrace:
 		status.Err = fmt.Errorf("mapstore: the watch ended %v ago, and the next one is not open yet", time.Since(link.ended).Round(time.Millisecond))
 	case silent > s.options.StaleAfter:
 		status.Err = fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
+	default:
+		status.Err = s.absence()
 	}
 	return status
 }

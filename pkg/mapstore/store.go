@@ -72,6 +72,10 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 	if err != nil {
 		return nil, err
 	}
+	if err := opts.Metadata.validate(namespace, name); err != nil {
+		return nil, err
+	}
+	opts.Metadata = opts.Metadata.clone()
 	opts.Logger = opts.Logger.WithValues("namespace", namespace, "configmap", name)
 	remote := remote.New(client, namespace, name, opts.FieldManager)
 	local := newReplica()
@@ -192,21 +196,31 @@ func (s *Store) NeedLeaderElection() bool { return false }
 // first, the error says what has prevented that. If the server denies access for three
 // seconds, WaitForSync does not wait for ctx: it returns the server's error, which names
 // the missing verb. The store keeps trying, and recovers by itself when the right is
-// granted.
+// granted; asked again, WaitForSync waits for an answer that is newer than the question.
 //
-// It returns [ErrClosed] when the store is closed.
+// With [Options].MustExist, a map that does not exist is an error at once, for which
+// apierrors.IsNotFound holds. It returns [ErrClosed] when the store is closed.
 func (s *Store) WaitForSync(ctx context.Context) error {
-	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
+	asked := time.Now()
+	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
 	switch {
 	case errors.Is(err, watch.ErrClosed):
 		return ErrClosed
 	case l.synced:
-		return nil
+		return s.absence()
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)
 	default:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, l.obstacle())
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, s.source.obstacle())
 	}
+}
+
+// absence returns an error if the map must exist and does not.
+func (s *Store) absence() error {
+	if !s.options.MustExist || s.local.load().Exists() {
+		return nil
+	}
+	return s.committer.absence()
 }
 
 // end marks the store as closed, and returns its phase before that.

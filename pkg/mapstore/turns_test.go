@@ -26,7 +26,7 @@ func TestAStoreWaitsForItsTurn(t *testing.T) {
 				next.revision = strconv.Itoa(revision)
 				ids := c.local.load().ledger()
 				if author != "" { // somebody who knows of no ledger
-					ids = ledger.Parse(ids.With(author.NewID()))
+					ids = ledger.Parse(ids.With(author.NewID(), 1<<18))
 				}
 				next.object.Annotations = map[string]string{ledger.Annotation: strings.Join(ids, " ")}
 				c.local.install(next, 0)

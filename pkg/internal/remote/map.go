@@ -14,7 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	authorizationclientv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/flowcontrol"
@@ -26,11 +28,15 @@ type Map struct {
 	fieldManager    string
 	client          kubernetes.Interface
 	maps            typedcorev1.ConfigMapInterface
+	reviews         authorizationclientv1.SelfSubjectAccessReviewInterface
 	limiter         flowcontrol.RateLimiter // nil: there is none, or the client itself waits for it
 	resends         bool                    // the client may send a write again by itself, and may be a fake
 	traces          bool                    // the transport reports when it asks for a connection and when it has one
 
 	calls sync.WaitGroup // calls into the client, including those that nobody waits for
+
+	mu      sync.Mutex // protects pending
+	pending []*tracer  // of the requests that are under way, oldest first
 }
 
 // New returns the ConfigMap of that name. It does no I/O.
@@ -41,19 +47,25 @@ func New(client kubernetes.Interface, namespace, name, fieldManager string) *Map
 		m.traces = isTracing(direct)
 		m.limiter = direct.GetRateLimiter()
 		m.maps = typedcorev1.New(once{direct}).ConfigMaps(namespace)
+		m.reviews = authorizationclientv1.New(once{set.AuthorizationV1().RESTClient()}).SelfSubjectAccessReviews()
 		m.resends = false
 	} else {
 		m.maps = client.CoreV1().ConfigMaps(namespace)
+		m.reviews = client.AuthorizationV1().SelfSubjectAccessReviews()
 	}
 	return m
 }
 
-// once is a client that does not wait for its rate limit, and sends each Update once.
+// once is a client that does not wait for its rate limit, and sends each request once, so
+// that every answer is seen.
 type once struct{ rest.Interface }
 
-func (c once) Patch(t types.PatchType) *rest.Request { return c.Interface.Patch(t).Throttle(nil) }
-func (c once) Put() *rest.Request                    { return c.Interface.Put().MaxRetries(0).Throttle(nil) }
-func (c once) Get() *rest.Request                    { return c.Interface.Get().Throttle(nil) }
+func (c once) Patch(t types.PatchType) *rest.Request { return c.only(c.Interface.Patch(t)) }
+func (c once) Post() *rest.Request                   { return c.only(c.Interface.Post()) }
+func (c once) Put() *rest.Request                    { return c.only(c.Interface.Put()) }
+func (c once) Get() *rest.Request                    { return c.only(c.Interface.Get()) }
+
+func (once) only(r *rest.Request) *rest.Request { return r.MaxRetries(0).Throttle(nil) }
 
 // Namespace returns the ConfigMap's namespace.
 func (m *Map) Namespace() string { return m.namespace }
@@ -125,23 +137,30 @@ func (s *stream) Stop() {
 	s.Interface.Stop()
 }
 
-// Create creates the ConfigMap with one annotation and no entries. It uses server-side
-// apply, which RBAC can grant for one name; it cannot do so for a POST. The annotation is
-// necessary: without any field of ours, a server would never track who manages the map's
-// fields. The apply is not forced, so it meets a conflict if the map exists meanwhile and
-// has the annotation. Create calls quiet as Update does.
-func (m *Map) Create(ctx context.Context, annotation, value string, quiet func()) (*corev1.ConfigMap, Fate, error) {
-	annotations := map[string]string{annotation: value}
+// Create creates the ConfigMap with these labels, annotations and owner references, and no
+// entries. It uses server-side apply, which RBAC can grant for one name; it cannot do so
+// for a POST. At least one annotation is necessary: without any field of ours, a server
+// would never track who manages the map's fields. The apply is not forced, so it meets a
+// conflict if the map exists meanwhile and has the annotation. Create calls quiet as Update
+// does.
+func (m *Map) Create(ctx context.Context, meta metav1.ObjectMeta, quiet func()) (*corev1.ConfigMap, Fate, error) {
+	wanted := applycorev1.ConfigMap(m.name, m.namespace).WithLabels(meta.Labels).WithAnnotations(meta.Annotations)
+	for _, owner := range meta.OwnerReferences {
+		wanted.WithOwnerReferences(&applymetav1.OwnerReferenceApplyConfiguration{
+			APIVersion: &owner.APIVersion, Kind: &owner.Kind, Name: &owner.Name, UID: &owner.UID,
+			Controller: owner.Controller, BlockOwnerDeletion: owner.BlockOwnerDeletion,
+		})
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	created, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, quiet: quiet}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
-		created, err := m.maps.Apply(ctx, applycorev1.ConfigMap(m.name, m.namespace).WithAnnotations(annotations),
-			metav1.ApplyOptions{FieldManager: m.fieldManager})
+		created, err := m.maps.Apply(ctx, wanted, metav1.ApplyOptions{FieldManager: m.fieldManager})
 		if !apierrors.IsNotFound(err) {
 			return created, err
 		}
 		// Either the namespace does not exist, or this is client-go's older fake, which cannot apply.
-		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: m.namespace, Name: m.name, Annotations: annotations}}
+		object := &corev1.ConfigMap{ObjectMeta: meta}
+		object.Namespace, object.Name = m.namespace, m.name
 		if posted, postErr := m.maps.Create(ctx, object, metav1.CreateOptions{FieldManager: m.fieldManager}); postErr == nil {
 			return posted, nil
 		}
@@ -195,8 +214,8 @@ func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend f
 
 // May reports whether the caller has the right to verb the ConfigMap, such as to "get" it.
 func (m *Map) May(ctx context.Context, verb string) (bool, error) {
-	review, err := call(ctx, m, Once, nil, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
-		return m.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+	review, err := call(ctx, m, Once, m.limiter, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
+		return m.reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
 				Namespace: m.namespace,
 				Verb:      verb,

@@ -60,9 +60,20 @@ var (
 	errSlow        = errors.New("no end of the API server's answer")
 )
 
+// These say what a request waits for, in the order in which it does.
+var (
+	// ErrThrottled is exported because it is worth telling even beside another error.
+	ErrThrottled  = errors.New("waiting for the client's rate limit, which QPS and Burst of its rest.Config set")
+	errPreparing  = errors.New("the client has not asked for a connection yet; it may be waiting for credentials")
+	errConnecting = errors.New("waiting for a connection to the API server")
+	errUnanswered = errors.New("waiting for the API server's answer")
+)
+
 // IsOurs reports whether err has an error of this package in its chain.
 func IsOurs(err error) bool {
-	return slices.ContainsFunc([]error{errUnreachable, errSilent, errSlow, errThrottled, errPreparing, errOtherObject}, func(ours error) bool { return errors.Is(err, ours) })
+	return slices.ContainsFunc([]error{
+		errUnreachable, errSilent, errSlow, ErrThrottled, errPreparing, errConnecting, errUnanswered, errOtherObject,
+	}, func(ours error) bool { return errors.Is(err, ours) })
 }
 
 // A tracer follows one request through the transport, and ends it after too long a
@@ -75,20 +86,18 @@ type tracer struct {
 	sending  time.Duration // how long it may take to send the request
 	quiet    func()        // called if the request is quiet; nil if nobody cares
 
-	mu     sync.Mutex // protects all below
-	traced bool       // the transport has asked for a connection
-	ended  bool       // the client has returned
-	timer  *time.Timer
-	hush   *time.Timer // calls quiet
+	mu    sync.Mutex // protects all below
+	waits error      // what the request waits for now
+	ended bool       // the client has returned
+	timer *time.Timer
+	hush  *time.Timer // calls quiet
 }
 
 // with returns ctx with the tracer in it.
 func (t *tracer) with(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) {
-			t.mu.Lock()
-			t.traced = true
-			t.mu.Unlock()
+			t.waitFor(errConnecting)
 			t.bound(t.timeouts.Connect, errUnreachable)
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
@@ -104,17 +113,33 @@ func (t *tracer) with(ctx context.Context) context.Context {
 // begin notes that the client has the request. If the transport does not report when it
 // asks for a connection, the time limit starts now.
 func (t *tracer) begin() {
-	if !t.m.traces {
+	if t.m.traces {
+		t.waitFor(errPreparing)
+	} else {
 		t.sent()
 	}
 }
 
 // sent notes that the client sends the request from now on.
 func (t *tracer) sent() {
+	t.waitFor(errUnanswered)
 	t.bound(t.timeouts.FirstByte+t.sending, errSilent)
 	if t.quiet != nil {
 		t.after(&t.hush, quietAfter+t.sending, func() { t.m.calls.Go(t.quiet) })
 	}
+}
+
+func (t *tracer) waitFor(what error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waits = what
+}
+
+// waitsFor returns what the request waits for now.
+func (t *tracer) waitsFor() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.waits
 }
 
 // bound ends the request with err after limit, unless bound is called again or the
@@ -167,7 +192,7 @@ func (t *tracer) end() {
 	t.stopLocked(&t.hush)
 }
 
-// explain adds to err why the request was ended.
+// explain adds to err why the request was ended, or what it was waiting for.
 func (t *tracer) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -180,12 +205,36 @@ func (t *tracer) explain(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if cause != nil && !t.traced && t.m.traces && !errors.Is(err, errThrottled) {
-		return fmt.Errorf("%w: %w", errPreparing, err)
+	if waits := t.waitsFor(); cause != nil && !isAnswer(err) && !errors.Is(err, waits) {
+		return fmt.Errorf("%w: %w", waits, err)
 	}
 	return err
+}
+
+// follow makes the request one of those that [Map.WaitsFor] asks, until done is called.
+func (m *Map) follow(t *tracer) (done func()) {
+	t.waits = errPreparing
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, t)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.pending = slices.DeleteFunc(m.pending, func(other *tracer) bool { return other == t })
+	}
+}
+
+// WaitsFor returns what the oldest request under way waits for, among those that write or
+// those that read; nil if there is none.
+func (m *Map) WaitsFor(writing bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.pending {
+		if (t.timeouts == forWrites) == writing {
+			return t.waitsFor()
+		}
+	}
+	return nil
 }
 
 // A gate decides whether a request that writes may be sent, and counts how often it was.
