@@ -19,13 +19,15 @@ type Status struct {
 	// LastContact is when the last answer or watch event, including bookmarks, came
 	// from the API server. Zero: never.
 	LastContact time.Time
-	// Err is why the copy may be stale right now; nil if it is not.
+	// Err is why the copy may be stale right now, or [ErrMissing] if it is current and
+	// lacks something that is required; nil if neither is so.
 	Err error
 	// Rejected names what the [View]s cannot use right now, sorted. The views of
 	// package typed name the keys of Values and Deriveds; a Derived that rejects the
 	// map as a whole names its type, in parentheses. Each serves its last good value.
 	// Rejected does not set Err: otherwise a typo in a shared map would take all
 	// readers out of service at once, though each still works with its last good value.
+	// What is required is an exception, because somebody has asked for it.
 	Rejected []string
 }
 
@@ -59,6 +61,8 @@ func (s *Store) Status() Status {
 		status.Err = fmt.Errorf("mapstore: the watch ended %v ago, and the next one is not open yet", time.Since(link.ended).Round(time.Millisecond))
 	case silent > s.options.StaleAfter:
 		status.Err = fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
+	default:
+		status.Err = s.views.lack()
 	}
 	return status
 }

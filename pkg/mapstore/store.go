@@ -192,6 +192,11 @@ func (s *Store) NeedLeaderElection() bool { return false }
 // the missing verb. The store keeps trying, and recovers by itself when the right is
 // granted.
 //
+// When WaitForSync has returned nil, every Value and Derived of package typed that was
+// bound before is current too, within the limit that [Store.Attach] states. If the copy
+// is current and lacks what one of them requires, WaitForSync does not wait for that: it
+// returns [ErrMissing], with the names.
+//
 // It returns [ErrClosed] when the store is closed.
 func (s *Store) WaitForSync(ctx context.Context) error {
 	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
@@ -199,7 +204,8 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	case errors.Is(err, watch.ErrClosed):
 		return ErrClosed
 	case l.synced:
-		return nil
+		s.views.settle(ctx, s.Snapshot())
+		return s.views.lack()
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)
 	default:

@@ -62,6 +62,21 @@ func (c Codec[T]) From(r mapstore.Reader, key string, fallback T) (T, error) {
 	return value, nil
 }
 
+// Need is like From, for a key that must be there: if r does not have it, Need returns
+// fallback and a [RejectedError]. In the function of [Derive], it makes the key required,
+// as [Required] does: the last good value counts, or fallback if there has been none, and
+// [mapstore.Store.WaitForSync] and Check return [mapstore.ErrMissing].
+func (c Codec[T]) Need(r mapstore.Reader, key string, fallback T) (T, error) {
+	if _, ok := r.Get(key); !ok && !isReplaced(r, key) {
+		return fallback, rejectedBy(key, errMissing)
+	}
+	value, err := c.From(r, key, fallback)
+	if rejected, ok := err.(*RejectedError); ok { //nolint:errorlint // From returns it bare
+		rejected.required = true
+	}
+	return value, err
+}
+
 func (c Codec[T]) decode(text string) (T, error) { return recovering(c.Decode, text) }
 
 // encode returns the text of value, and what that decodes to: a new value, which shares
