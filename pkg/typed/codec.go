@@ -27,6 +27,8 @@ type Codec[T any] struct {
 	// Encode returns a text that Decode understands. If it is nil, values can only
 	// be read.
 	Encode func(value T) (string, error)
+
+	shape Shape
 }
 
 // Validate returns a codec that also rejects a value if check returns an error for it or
