@@ -88,11 +88,7 @@ func Text[T any, P interface {
 }]() Codec[T] {
 	codec := Codec[T]{shape: Shape{Type: reflect.TypeFor[T]().String()}, Decode: func(text string) (T, error) {
 		var value T
-		text = trim(text)
-		err := P(&value).UnmarshalText([]byte(text))
-		if what := unseen(text); err != nil && what != "" {
-			err = fmt.Errorf("%w: %w", Reject("it "+what), err)
-		}
+		err := unmarshalText(P(&value), text)
 		return value, err // after the call: it changes value
 	}}
 	if _, ok := any(new(T)).(encoding.TextMarshaler); ok {
@@ -102,6 +98,16 @@ func Text[T any, P interface {
 		}
 	}
 	return codec
+}
+
+// unmarshalText reads a text into a value, and adds to its error what people cannot see.
+func unmarshalText(into encoding.TextUnmarshaler, text string) error {
+	text = trim(text)
+	err := into.UnmarshalText([]byte(text))
+	if what := unseen(text); err != nil && what != "" {
+		return fmt.Errorf("%w: %w", Reject("it "+what), err)
+	}
+	return err
 }
 
 // scalar makes a codec of a parser, and replaces the parser's errors, which quote the

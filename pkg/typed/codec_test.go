@@ -115,7 +115,7 @@ func TestListsSetsAndConstraints(t *testing.T) {
 		bad("1,x", "element 2"), bad("1 2", "not an integer"), bad("1;2", "not an integer"))
 	check(t, "Set", typed.Set(typed.Line[string]()), good("b, a,b", map[string]struct{}{"a": {}, "b": {}}), good(" ", map[string]struct{}{}))
 	check(t, "OneOf", typed.OneOf(typed.Line[level](), "debug", "info"), good("info\n", level("info")), bad("Info", "not one of debug, info"), bad("", "not one of"), bad("info\u200b", "not one of debug, info: it has a zero width space"))
-	check(t, "Between", typed.Between(typed.Duration(), time.Second, time.Minute), good("1m", time.Minute), bad("61s", "not from 1s to 1m0s"), bad("0", "not from"), bad("x", "not a duration"))
+	check(t, "Between", typed.Between(typed.Duration(), time.Second, time.Minute), good("1m", time.Minute), bad("61s", "must be 1s to 1m0s"), bad("0", "must be"), bad("x", "not a duration"))
 	check(t, "Matching", typed.Matching(typed.Line[string](), "[a-z]+|x1"), good("abc", "abc"), good("x1", "x1"), bad("abc1", "does not match [a-z]+|x1"), bad("", "does not match"))
 	check(t, "List of OneOf", typed.List(typed.OneOf(typed.Line[string](), "a", "b")), good("a,b,a", []string{"a", "b", "a"}), bad("a,c", "not one of a, b"))
 	roundTripOf(t, typed.List(typed.Duration()), "1s,1m0s", []time.Duration{time.Second, time.Minute})

@@ -24,20 +24,15 @@ import (
 // JSON. It also rejects keys that occur twice in one mapping, a second document, and
 // aliases that could make a document larger than 16 MiB. A merge (<<) adds the keys that
 // the mapping itself does not have.
-func YAML[T any](opts ...DocumentOption[T]) Codec[T] { return newYAML(false, opts) }
+func YAML[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("YAML", false, opts) }
 
 // StrictYAML is like [YAML], but rejects fields that T does not have.
-func StrictYAML[T any](opts ...DocumentOption[T]) Codec[T] { return newYAML(true, opts) }
+func StrictYAML[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("YAML", true, opts) }
 
-func newYAML[T any](strict bool, opts []DocumentOption[T]) Codec[T] {
-	if field := misnamed(reflect.TypeFor[T](), nil); field != "" {
-		panic("typed: YAML reads the names of fields from json tags, and the yaml tag of " + field + " differs")
-	}
-	return newDocument(strict, opts).codec("YAML", yamlToJSON, func(content []byte) (string, error) {
-		var text strings.Builder
-		err := toYAML.Encode(&yamlObject{content: content}, &text)
-		return text.String(), err
-	})
+func jsonToYAML(content []byte) (string, error) {
+	var text strings.Builder
+	err := toYAML.Encode(&yamlObject{content: content}, &text)
+	return text.String(), err
 }
 
 // misnamed returns a field in t whose tag for YAML has a name that JSON does not read; ""

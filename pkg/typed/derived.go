@@ -116,8 +116,8 @@ func (d *Derived[T]) derive(name string, now, last mapstore.Reader) finding[T] {
 			}
 			return next
 		}
-		if !isKept(err) {
-			errs = append(errs, err)
+		if wrong := withoutKept(err); wrong != nil {
+			errs = append(errs, wrong)
 		}
 		next, ok := view.with(keysAtFault(err), last)
 		if !ok {
@@ -164,6 +164,12 @@ func isReplaced(r mapstore.Reader, key string) bool {
 	}
 	_, found := slices.BinarySearch(revised.replaced, key)
 	return found
+}
+
+// isDerived reports whether Derive's function runs, which can do with errKept.
+func isDerived(r mapstore.Reader) bool {
+	_, ok := r.(*revision)
+	return ok
 }
 
 func join(errs []error) error {

@@ -88,9 +88,9 @@ func TestARejectionNamesTheLineAndColumn(t *testing.T) {
 		"e: &e\n- 1\n- x\n":                                            "line 3, column 3",
 		"f: !!map\n  a: x":                                             "line 2, column 6",
 		"{\"a\": {\"b\": [\n\t{\"c\": 1, \"d\": \"x\"}]}}":             "line 2, column 16",
-		"\ufeffe: x":                                                   "line 1, column 4",
-		"a: 1\r\n":                                                     "line 1, column 4",
-		"f: &f {a: 1}\na: *f\ne: *f\n":                                 "line 3, column 4", // behind an alias there is no place
+		"\ufeffe: x":                   "line 1, column 4",
+		"a: 1\r\n":                     "line 1, column 4",
+		"f: &f {a: 1}\na: *f\ne: *f\n": "line 3, column 4", // behind an alias there is no place
 	} {
 		_, err := typed.YAML[deep]().Decode(text)
 		if err == nil || !strings.Contains(err.Error(), "at "+where+",") {

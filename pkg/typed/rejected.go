@@ -127,15 +127,22 @@ func missingKeys(err error, last mapstore.Reader) []string {
 	return keys
 }
 
-// isKept reports whether err only asks for last good values, and nothing is wrong.
-func isKept(err error) bool {
+// withoutKept returns err without what only asks for last good values; nil if nothing is
+// left.
+func withoutKept(err error) error {
+	var wrong []error
+	found := false
 	for leaf := range leaves(err) {
-		rejected, ok := leaf.(*RejectedError) //nolint:errorlint // a leaf wraps nothing
-		if !ok || rejected.Cause != errKept { //nolint:errorlint // likewise
-			return false
+		if rejected, ok := leaf.(*RejectedError); ok && rejected.Cause == errKept { //nolint:errorlint // a leaf wraps nothing, and Struct sets it bare
+			found = true
+		} else {
+			wrong = append(wrong, leaf)
 		}
 	}
-	return true
+	if !found {
+		return err
+	}
+	return errors.Join(wrong...)
 }
 
 // leaves iterates over the innermost errors in err. It does not look into a

@@ -2,8 +2,6 @@ package typed
 
 import (
 	"cmp"
-	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -36,19 +34,28 @@ func (s Shape) String() string {
 	if s.Choices != nil {
 		words = append(words, "one of "+strings.Join(s.Choices, ", "))
 	}
-	switch {
-	case s.Min != "" && s.Max != "":
-		words = append(words, s.Min+" to "+s.Max)
-	case s.Min != "":
-		words = append(words, "at least "+s.Min)
-	case s.Max != "":
-		words = append(words, "at most "+s.Max)
+	if s.Min != "" || s.Max != "" {
+		words = append(words, s.limits())
 	}
 	if s.Pattern != "" {
 		words = append(words, "matching "+s.Pattern)
 	}
 	return strings.Join(words, ", ")
 }
+
+func (s Shape) limits() string {
+	switch {
+	case s.Max == "":
+		return "at least " + s.Min
+	case s.Min == "":
+		return "at most " + s.Max
+	}
+	return s.Min + " to " + s.Max
+}
+
+func (s Shape) choicesReason() string { return "not one of " + strings.Join(s.Choices, ", ") }
+func (s Shape) rangeReason() string   { return "must be " + s.limits() }
+func (s Shape) patternReason() string { return "does not match " + s.Pattern }
 
 // OneOf returns a codec that also rejects a value that is none of the choices. The reason
 // names them. OneOf panics when there is none, or when codec cannot encode one.
@@ -59,8 +66,7 @@ func OneOf[T comparable](codec Codec[T], choices ...T) Codec[T] {
 	for _, choice := range choices {
 		codec.shape.Choices = append(slices.Clone(codec.shape.Choices), encoded(codec, choice))
 	}
-	reason := "not one of " + strings.Join(codec.shape.Choices, ", ")
-	return constrain(codec, reason, func(value T) bool { return slices.Contains(choices, value) })
+	return constrain(codec, codec.shape.choicesReason(), func(value T) bool { return slices.Contains(choices, value) })
 }
 
 // Between returns a codec that also rejects a value below low or above high. Between
@@ -70,17 +76,16 @@ func Between[T cmp.Ordered](codec Codec[T], low, high T) Codec[T] {
 		panic("typed: Between with nothing in between")
 	}
 	codec.shape.Min, codec.shape.Max = encoded(codec, low), encoded(codec, high)
-	reason := fmt.Sprintf("not from %s to %s", codec.shape.Min, codec.shape.Max)
-	return constrain(codec, reason, func(value T) bool { return low <= value && value <= high })
+	return constrain(codec, codec.shape.rangeReason(), func(value T) bool { return low <= value && value <= high })
 }
 
 // Matching returns a codec that also rejects a string that the pattern does not match as a
 // whole. Patterns are those of [regexp], which take no more than linear time. Matching
 // panics when pattern is not one.
 func Matching[T ~string](codec Codec[T], pattern string) Codec[T] {
-	whole := regexp.MustCompile(`^(?:` + pattern + `)$`)
+	matches := whole(pattern)
 	codec.shape.Pattern = pattern
-	return constrain(codec, "does not match "+pattern, func(value T) bool { return whole.MatchString(string(value)) })
+	return constrain(codec, codec.shape.patternReason(), func(value T) bool { return matches.MatchString(string(value)) })
 }
 
 // constrain adds a check that a text can fail for one reason only.
