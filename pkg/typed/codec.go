@@ -12,7 +12,8 @@ import (
 // their argument. If one returns an error, panics or ends its goroutine, that rejects
 // the text.
 //
-// A codec that blocks delays its own [Value], and callers who close that or the store.
+// A codec that blocks delays its own [Value], callers who close that or the store, and for
+// a second at most whoever waits for the order that the package documentation describes.
 // In [Bind], [Value.Set] and [Value.Update] it runs in the caller's goroutine, where no
 // ctx ends it. In Update it delays all writers of the store, like any function given to
 // [mapstore.Store.Update].

@@ -99,12 +99,15 @@ func as[B any](codec Codec[B], t reflect.Type) Codec[reflect.Value] {
 		Encode: func(value reflect.Value) (string, error) {
 			base, ok := value.Convert(base).Interface().(B)
 			if !ok {
-				return "", fmt.Errorf("a %v for a %v", value.Type(), t)
+				return "", Reject("a value of another type")
 			}
 			return codec.Encode(base)
 		},
 	}
 }
+
+// errNoMarshalText is why Describe shows no default.
+var errNoMarshalText = Reject("no MarshalText")
 
 // textOf is what [Text] is for a type that is known.
 func textOf(t reflect.Type) Codec[reflect.Value] {
@@ -120,7 +123,7 @@ func textOf(t reflect.Type) Codec[reflect.Value] {
 			copied.Elem().Set(value)
 			from, ok := copied.Interface().(encoding.TextMarshaler)
 			if !ok {
-				return "", fmt.Errorf("a %v has no MarshalText", t)
+				return "", errNoMarshalText
 			}
 			text, err := from.MarshalText()
 			return string(text), err
@@ -190,7 +193,7 @@ func constrainByTags(codec Codec[reflect.Value], def reflect.StructField) Codec[
 	read := func(text string) reflect.Value {
 		value, err := codec.decode(text)
 		if err != nil {
-			panic(fmt.Sprintf("typed: %s: a constraint that the field's own codec rejects: %s", def.Name, text))
+			panic(fmt.Sprintf("typed: %s: its own codec rejects a constraint: %s", def.Name, text))
 		}
 		return value
 	}
@@ -220,7 +223,7 @@ func constrainByTags(codec Codec[reflect.Value], def reflect.StructField) Codec[
 	}
 	if pattern := def.Tag.Get("pattern"); pattern != "" {
 		if codec.shape.Type != "string" && codec.shape.Type != "line" {
-			panic("typed: " + def.Name + ": a pattern for what is not a string")
+			panic(fmt.Sprintf("typed: %s: a pattern for what is not a string", def.Name))
 		}
 		matches := whole(pattern)
 		codec.shape.Pattern = pattern

@@ -23,17 +23,15 @@ func String[T ~string]() Codec[T] {
 // Line is the codec of strings of one line, such as a host or a path. It ignores what
 // [Bool] ignores around the text, and rejects line breaks in it.
 func Line[T ~string]() Codec[T] {
-	return scalar("line", "more than one line",
+	return scalar("line", "not a line",
 		func(text string) (T, error) {
 			if strings.ContainsAny(text, "\r\n") {
-				return "", errLines
+				return "", Reject("more than one line")
 			}
 			return T(text), nil
 		},
 		func(value T) string { return string(value) })
 }
-
-var errLines = errors.New("more than one line") // scalar says what is wrong
 
 // Bool is the codec of booleans, as [strconv.ParseBool] reads them: 1, t, T,
 // TRUE, true, True, 0, f, F, FALSE, false, False. Like all codecs of one word or

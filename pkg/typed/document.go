@@ -71,7 +71,7 @@ func (d *document) codec(syntax string) Codec[reflect.Value] {
 	if syntax == "YAML" {
 		from, to = yamlToJSON, jsonToYAML
 		if field := misnamed(d.t, nil); field != "" {
-			panic("typed: YAML reads the names of fields from json tags, and the yaml tag of " + field + " differs")
+			panic(fmt.Sprintf("typed: YAML reads json tags, and the yaml tag of %s says something else", field))
 		}
 	}
 	return Codec[reflect.Value]{

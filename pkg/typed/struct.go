@@ -61,11 +61,10 @@ func Struct[T any](defaults T) func(mapstore.Reader) (T, error) {
 	}
 }
 
-// Unused returns the keys that no field of T reads, sorted: among them are those that
-// somebody has misspelt. T is as in [Struct].
-func Unused[T any](now mapstore.Reader) []string {
-	var none T
-	fields := fieldsOf(none)
+// Unused returns the keys that no field of a struct reads, sorted: among them are those
+// that somebody has misspelt. It panics as [Struct] does.
+func Unused[T any](now mapstore.Reader, defaults T) []string {
+	fields := fieldsOf(defaults)
 	return slices.DeleteFunc(now.Keys(), func(key string) bool {
 		return slices.ContainsFunc(fields, func(f field) bool { return f.key == key })
 	})
@@ -109,13 +108,13 @@ func (f field) read(now mapstore.Reader, into reflect.Value) error {
 func fieldsOf(defaults any) []field {
 	value := reflect.ValueOf(defaults)
 	if value.Kind() != reflect.Struct {
-		panic(fmt.Sprintf("typed: %T is not a struct", defaults))
+		panic(fmt.Sprintf("typed: %T: not a struct", defaults))
 	}
 	fields := appendFields(nil, value, "", nil)
 	seen := make(map[string]bool)
 	for _, f := range fields {
 		if err := validateKey(f.key); err != nil || seen[f.key] {
-			panic(fmt.Sprintf("typed: %T: no key, or not the only field with the key %q", defaults, f.key))
+			panic(fmt.Sprintf("typed: %T: no key, or one of two fields with it: %s", defaults, f.key))
 		}
 		seen[f.key] = true
 	}
@@ -146,7 +145,7 @@ func appendFields(fields []field, value reflect.Value, prefix string, above []in
 			case "yaml", "json", "line":
 				form = option
 			default:
-				panic(fmt.Sprintf("typed: %v.%s: no such option in its tag: %s", value.Type(), def.Name, option))
+				panic(fmt.Sprintf("typed: %s: no such option in its tag: %s", def.Name, option))
 			}
 		}
 		var ok bool
@@ -158,7 +157,7 @@ func appendFields(fields []field, value reflect.Value, prefix string, above []in
 		case def.Type.Kind() == reflect.Struct && options == "":
 			fields = appendFields(fields, of, f.key+".", f.index)
 		default:
-			panic(fmt.Sprintf("typed: %v.%s: a %v has no codec; with the option yaml or json it is a document", value.Type(), def.Name, def.Type))
+			panic(fmt.Sprintf("typed: %s: a %v has no codec; with the option yaml or json it is a document", def.Name, def.Type))
 		}
 	}
 	return fields

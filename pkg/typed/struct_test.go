@@ -132,7 +132,7 @@ func TestAStructKeepsTheLastGoodValueOfEachField(t *testing.T) {
 
 func TestKeysThatNoFieldReadsAreListed(t *testing.T) {
 	now := mapstore.NewSnapshot(map[string]string{"port": "", "tiemout": "", "timeout": "", "database.url": "", "database": "", "Port": ""})
-	if got := fmt.Sprint(typed.Unused[settings](now)); got != "[Port database tiemout timeout]" {
+	if got := fmt.Sprint(typed.Unused(now, settings{})); got != "[Port database tiemout timeout]" {
 		t.Errorf("got %s", got)
 	}
 }
@@ -179,19 +179,19 @@ func TestAStructThatCannotWorkIsFoundAtOnce(t *testing.T) {
 		X int `yaml:"y"`
 	}
 	for words, misuse := range map[string]func(){
-		"not a struct": func() { typed.Struct(5) },
+		"typed: int: not a struct": func() { typed.Struct(5) },
 		"no such option": func() {
 			typed.Struct(struct {
 				A int `key:",requird"`
 			}{})
 		},
 		"has no codec": func() { typed.Struct(struct{ A map[string]int }{}) },
-		"no key, or not the": func() {
+		"or one of two": func() {
 			typed.Struct(struct {
 				A, B int `key:"a"`
 			}{})
 		},
-		"own codec rejects": func() {
+		"own codec rejects a": func() {
 			typed.Struct(struct {
 				A int `min:"x"`
 			}{})
@@ -211,7 +211,7 @@ func TestAStructThatCannotWorkIsFoundAtOnce(t *testing.T) {
 				A tagged `key:",yaml"`
 			}{})
 		},
-		"the key \"a/b\"": func() {
+		"with it: a/b": func() {
 			typed.Struct(struct {
 				A int `key:"a/b"`
 			}{})

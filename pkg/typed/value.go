@@ -18,11 +18,9 @@ import (
 // All callers of Load share what it returns: if T is, or contains, a pointer, a map or a
 // slice, do not change that.
 //
-// Each new text is decoded in a goroutine of its own, so that a codec that blocks delays
-// nobody else. So what others write, or this program writes with [mapstore.Store.Set] or
-// Update, shows in Load a moment after it shows in [mapstore.Store.Get]. [Value.WaitUntil]
-// waits for it; in a synctest bubble, so does [testing/synctest.Wait]. What the Value
-// itself has written shows at once.
+// Each new text is decoded in a goroutine of its own. Reads and writes of the store that
+// return, and callbacks that begin, wait for that, within a limit: see the package
+// documentation.
 type Value[T any] struct {
 	bound    *bound[T]
 	key      string
