@@ -39,6 +39,7 @@ func FuzzCodecs(f *testing.F) {
 	for _, text := range append(hostileTexts(),
 		"", "true\n", "-128", "1e400", "NaN", "0x1p-2", "1h30m", "-1ns", "500m", "2Gi", "1E", "1e3", "0.1Ki", "null", `{"name":"a","tags":{"x":"y"}}`, "name: yes\nport: 0x10\n",
 		"a: &a [b]\nc: *a", "- ? a\n  : b\n", "--- |\n x\n...", "!!binary aGk=", "? - a\n", "2001-01-01", "1:30", "\ufeffa: 1", "{", "\u0085", "<<: 1", "<<: [{a: 1}]",
+		"timeout: 3m\nsteps: [{Name: a, wait: 1s}, *x]", "a: &a {x: 1}\nb:\n  <<: *a\n  x: 2\n", "- <<: [*a, {b: 1}]\n  b: 2", "a: {b: [{\"c\": 'it''s'}]} # x", "a, b\n\r\n,c", "steps:\n- - ? {a: b}\n  wait: 1", "labels:\n  x: |\n    y: 1\nworkers: z",
 	) {
 		f.Add(text)
 	}
@@ -54,6 +55,12 @@ func FuzzCodecs(f *testing.F) {
 		again(t, "JSON[any]", typed.JSON[any](), text)
 		again(t, "YAML", typed.YAML[server](), text)
 		again(t, "YAML[any]", typed.YAML[any](), text)
+		again(t, "YAML, with durations", typed.YAML[pool](), text)
+		again(t, "StrictJSON, with durations", typed.StrictJSON[pool](), text)
+		again(t, "YAML, over defaults", typed.YAML(typed.Over(pool{Workers: 4, Labels: map[string]string{"a": "b"}, Steps: []step2{{"a", 1}}})), text)
+		again(t, "Line", typed.Line[level](), text)
+		again(t, "List of lines", typed.List(typed.Line[level]()), text)
+		again(t, "Set of integers", typed.Set(typed.Int[int8]()), text)
 		if q, err := typed.Quantity().Decode(text); err == nil {
 			written, _ := typed.Quantity().Encode(q)
 			if back, err := typed.Quantity().Decode(written); err != nil || back.Cmp(q) != 0 {

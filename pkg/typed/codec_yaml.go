@@ -3,6 +3,7 @@ package typed
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
 	"reflect"
 	"regexp"
@@ -112,10 +113,7 @@ var mergeKeys = regexp.MustCompile(`(?m)(^|[\s{,\[?-])<<([ \t]*:)`)
 // parser counts keys that a merge brings, too. So mergedYAML gives those merges an
 // ordinary name, and does the merging itself.
 func mergedYAML(text string) ([]byte, error) {
-	name := "merge"
-	for strings.Contains(text, name) {
-		name += "x"
-	}
+	name := unusedWord(text)
 	text = mergeKeys.ReplaceAllString(text, "${1}"+name+"$2")
 	content, err := parseYAML(text)
 	if err != nil {
@@ -132,6 +130,25 @@ func mergedYAML(text string) ([]byte, error) {
 		return nil, err
 	}
 	return bytes.ReplaceAll(content, []byte(name), []byte("<<")), nil // what was no key
+}
+
+// unusedWord returns a short word that does not occur in a text.
+func unusedWord(text string) string {
+	const stem, digits = "merge", 6
+	used := make(map[string]bool) // fewer than a million: texts are shorter
+	for rest := text; ; {
+		_, after, found := strings.Cut(rest, stem)
+		if !found {
+			break
+		}
+		used[after[:min(digits, len(after))]] = true
+		rest = after
+	}
+	for n := 0; ; n++ {
+		if number := fmt.Sprintf("%0*d", digits, n); !used[number] {
+			return stem + number
+		}
+	}
 }
 
 // mergeAll carries out the merges in a tree, which are the values of the key name.
@@ -277,6 +294,9 @@ func discreetYAML(err error, text string) error {
 		return complainAt("not YAML: an alias without an anchor", text, strings.Index(text, "*"+m[1]))
 	}
 	if m := unparsed.FindStringSubmatch(err.Error()); m != nil {
+		if len(text) > maxSearched {
+			return Reject("not YAML: an error, at line " + max(m[1], "1"))
+		}
 		return complainAt("not YAML: an error", text, offsetOfError(text, m[1], m[2]))
 	}
 	return Reject("YAML of a kind that JSON cannot hold")
@@ -290,20 +310,26 @@ func offsetOfKey(text, line, quoted string) int {
 		key = quoted
 	}
 	begin, end := lineAt(text, line, 0)
-	pattern, err := regexp.Compile(`(?m)(?:^|[\s{,\[?-])(["']?` + regexp.QuoteMeta(key) + `["']?)[ \t]*:`)
-	if err != nil {
-		return begin
+	for {
+		at := strings.LastIndex(text[:end], key)
+		if at < 0 || key == "" {
+			return begin
+		}
+		before := strings.TrimRight(text[:at], "\"'")
+		after := strings.TrimLeft(strings.TrimLeft(text[at+len(key):], "\"'"), " \t")
+		if strings.HasPrefix(after, ":") && (before == "" || strings.ContainsAny(before[len(before)-1:], "\n\t {,[?-")) {
+			return len(before)
+		}
+		end = at + len(key) - 1
 	}
-	found := pattern.FindAllStringSubmatchIndex(text[:end], -1)
-	if len(found) == 0 {
-		return begin
-	}
-	return found[len(found)-1][2]
 }
 
 // fromParser matches the errors of the parser proper. It counts lines from zero, unlike
 // the scanner before it.
 var fromParser = regexp.MustCompile(`^did not find expected (?:node content|key|'-' indicator|',' or|<)`)
+
+// maxSearched is how long a text may be for offsetOfError, which parses it several times.
+const maxSearched = 1 << 16
 
 // offsetOfError returns the offset of a syntax error. The parser names only its line; so
 // the column is where the line must end for the error not to occur.

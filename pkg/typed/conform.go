@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -180,6 +181,10 @@ func fieldTypes(t reflect.Type) map[string]reflect.Type {
 	if t == nil || t.Kind() != reflect.Struct {
 		return nil
 	}
+	if known, ok := knownFields.Load(t); ok {
+		types, _ := known.(map[string]reflect.Type)
+		return types
+	}
 	types := make(map[string]reflect.Type)
 	for _, field := range reflect.VisibleFields(t) {
 		tag, options, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -196,8 +201,12 @@ func fieldTypes(t reflect.Type) map[string]reflect.Type {
 			types[name] = reflect.TypeFor[any]()
 		}
 	}
+	knownFields.Store(t, types)
 	return types
 }
+
+// knownFields has what fieldTypes has found out, by the type: a list may have many structs.
+var knownFields sync.Map
 
 // contains reports whether a value of type part can be in one of type t. The types that
 // are being looked into are above it.

@@ -159,7 +159,7 @@ func hasNull(kind reflect.Kind) bool {
 func (d *document) discreet(err error, text string, content []byte) error {
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		where := ""
-		if mismatch.Field != "" {
+		if mismatch.Field != "" && len(mismatch.Field) <= 100 { // a type that contains itself has longer ones
 			where = "field " + mismatch.Field + ", "
 		}
 		at := position(text, locate(text, pathAt(content, mismatch.Offset)))
