@@ -55,18 +55,21 @@ func FuzzCodecs(f *testing.F) {
 		again(t, "JSON[any]", typed.JSON[any](), text)
 		again(t, "YAML", typed.YAML[server](), text)
 		again(t, "YAML[any]", typed.YAML[any](), text)
-		again(t, "YAML, with durations", typed.YAML[pool](), text)
-		again(t, "StrictJSON, with durations", typed.StrictJSON[pool](), text)
-		again(t, "YAML, over defaults", typed.YAML(typed.Over(pool{Workers: 4, Labels: map[string]string{"a": "b"}, Steps: []step2{{"a", 1}}})), text)
-		again(t, "Line", typed.Line[level](), text)
-		again(t, "List of lines", typed.List(typed.Line[level]()), text)
-		again(t, "Set of integers", typed.Set(typed.Int[int8]()), text)
 		if q, err := typed.Quantity().Decode(text); err == nil {
 			written, _ := typed.Quantity().Encode(q)
 			if back, err := typed.Quantity().Decode(written); err != nil || back.Cmp(q) != 0 {
 				t.Errorf("Quantity: %q is written as %q and read as %v, %v", text, written, back, err)
 			}
 		}
+		if len(text) > 1<<12 { // the rest tells nothing more of long texts
+			return
+		}
+		again(t, "YAML, with durations", typed.YAML[pool](), text)
+		again(t, "StrictJSON, with durations", typed.StrictJSON[pool](), text)
+		again(t, "YAML, over defaults", typed.YAML(typed.Over(pool{Workers: 4, Labels: map[string]string{"a": "b"}, Steps: []step2{{"a", 1}}})), text)
+		again(t, "Line", typed.Line[level](), text)
+		again(t, "List of lines", typed.List(typed.Line[level]()), text)
+		again(t, "Set of integers", typed.Set(typed.Int[int8]()), text)
 	})
 }
 
@@ -82,6 +85,9 @@ func again[T any](t *testing.T, name string, codec typed.Codec[T], text string) 
 	written, err := codec.Encode(value)
 	if err != nil {
 		t.Errorf("%s: %.99q is read as %#v and cannot be written: %v", name, text, value, err)
+		return
+	}
+	if len(written) > 1<<20 { // no map can hold it: indentation grows with the square of the depth
 		return
 	}
 	if back, err := codec.Decode(written); err != nil || !reflect.DeepEqual(back, value) {
