@@ -7,11 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// trim removes what editors and tools put around a text where nobody sees it: one byte
-// order mark at the beginning, and white space, which includes line breaks of all systems
-// and no-break spaces.
+// trim removes what editors and tools put around a text where nobody sees it: byte order
+// marks at the beginning, and white space, which includes line breaks of all systems and
+// no-break spaces.
 func trim(text string) string {
-	return strings.TrimSpace(strings.TrimPrefix(text, "\ufeff"))
+	text = strings.TrimLeftFunc(text, func(r rune) bool { return r == '\ufeff' || unicode.IsSpace(r) })
+	return strings.TrimSpace(text)
 }
 
 // complain returns the complaint about a text, and what in the text people cannot see.
