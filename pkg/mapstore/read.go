@@ -43,7 +43,7 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 		}
 		return nil, fmt.Errorf("mapstore: cannot read %s/%s: %w", s.remote.Namespace(), s.remote.Name(), err)
 	}
-	return s.local.load(), nil
+	return s.settled(ctx, s.local.load()), nil
 }
 
 // WaitFor blocks until the local copy is at least as new as revision, and returns the
@@ -66,17 +66,20 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 		soon, cancel := context.WithTimeout(ctx, grace)
 		snapshot, err := s.wait(soon, "revision "+revision, isThere)
 		cancel()
-		if ctx.Err() != nil && err != nil && last != nil {
+		if err == nil {
+			return s.settled(ctx, snapshot), nil
+		}
+		if ctx.Err() != nil && last != nil {
 			err = fmt.Errorf("%w: %w", err, last)
 		}
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return snapshot, err
 		}
 		// It may be a version of the map, which the watch will bring; or one of another
 		// object, as of an absent map, which the server comes to know of.
 		reached, err := s.hasReached(ctx, revision)
 		if reached {
-			return s.local.load(), nil
+			return s.settled(ctx, s.local.load()), nil
 		}
 		last = err
 	}
@@ -103,7 +106,11 @@ func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snap
 	if cond == nil {
 		return nil, fmt.Errorf("%w: the condition is nil", ErrInvalidArgument)
 	}
-	return s.wait(ctx, "the condition", cond)
+	snapshot, err := s.wait(ctx, "the condition", cond)
+	if err != nil {
+		return nil, err
+	}
+	return s.settled(ctx, snapshot), nil
 }
 
 func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool) (*Snapshot, error) {
@@ -118,4 +125,10 @@ func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool
 		return nil, fmt.Errorf("mapstore: waiting for %s: %w: %w", what, err, stale)
 	}
 	return nil, fmt.Errorf("mapstore: waiting for %s: %w", what, err)
+}
+
+// settled returns the version once all Views have seen it.
+func (s *Store) settled(ctx context.Context, now *Snapshot) *Snapshot {
+	s.views.settle(ctx, now)
+	return now
 }

@@ -19,8 +19,9 @@ type Status struct {
 	// LastContact is when the last answer or watch event, including bookmarks, came
 	// from the API server. Zero: never.
 	LastContact time.Time
-	// Err is why the copy may be stale right now, or that the map does not exist although
-	// [Options].MustExist is set; else nil.
+	// Err is why the copy may be stale right now. If it is current, Err says that the map
+	// does not exist although [Options].MustExist is set, or is [ErrMissing] if the map
+	// lacks something that is required; nil if neither is so.
 	Err error
 	// WriteErr is why writes do not succeed: what the last one has met, if none has
 	// succeeded since. It is nil otherwise, also if what was wrong was wrong with one write
@@ -33,6 +34,7 @@ type Status struct {
 	// map as a whole names its type, in parentheses. Each serves its last good value.
 	// Rejected does not set Err: otherwise a typo in a shared map would take all
 	// readers out of service at once, though each still works with its last good value.
+	// What is required is an exception, because somebody has asked for it.
 	Rejected []string
 }
 
@@ -70,7 +72,7 @@ func (s *Store) Status() Status {
 	case silent > s.options.StaleAfter:
 		status.Err = fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
 	default:
-		status.Err = s.absence()
+		status.Err = s.lack()
 	}
 	return status
 }

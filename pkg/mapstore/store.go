@@ -198,6 +198,11 @@ func (s *Store) NeedLeaderElection() bool { return false }
 // the missing verb. The store keeps trying, and recovers by itself when the right is
 // granted; asked again, WaitForSync waits for an answer that is newer than the question.
 //
+// When WaitForSync has returned nil, every Value and Derived of package typed that was
+// bound before is current too, within the limit that [Store.Attach] states. If the copy
+// is current and lacks what one of them requires, WaitForSync does not wait for that: it
+// returns [ErrMissing], with the names.
+//
 // With [Options].MustExist, a map that does not exist is an error at once, for which
 // apierrors.IsNotFound holds. It returns [ErrClosed] when the store is closed.
 func (s *Store) WaitForSync(ctx context.Context) error {
@@ -207,7 +212,8 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	case errors.Is(err, watch.ErrClosed):
 		return ErrClosed
 	case l.synced:
-		return s.absence()
+		s.views.settle(ctx, s.Snapshot())
+		return s.lack()
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)
 	default:
@@ -215,12 +221,12 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	}
 }
 
-// absence returns an error if the map must exist and does not.
-func (s *Store) absence() error {
-	if !s.options.MustExist || s.local.load().Exists() {
-		return nil
+// lack returns an error if the map must exist and does not, or lacks what a View requires.
+func (s *Store) lack() error {
+	if s.options.MustExist && !s.local.load().Exists() {
+		return s.committer.absence()
 	}
-	return s.committer.absence()
+	return s.views.lack()
 }
 
 // end marks the store as closed, and returns its phase before that.

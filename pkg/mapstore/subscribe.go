@@ -21,6 +21,10 @@ import (
 // stop, the last Change ends at the current state: of what the filters let through, its
 // New has what the newest version has.
 //
+// When fn is called, every [View], and so every Value and Derived of package typed, that
+// was attached before is at least as new as the Change, within the limit that
+// [Store.Attach] states.
+//
 // fn may read, write, subscribe, stop and close. If it panics, the panic is logged with
 // its stack but without its text, which might quote a value, and the subscription goes
 // on.
@@ -30,7 +34,7 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 	}
 	chain := newChain(filters)
 	return s.current.Subscribe(func(_, now *Snapshot) {
-		if change, ok := chain.next(now); ok {
+		if change, ok := chain.next(now); ok && s.views.settle(context.Background(), now) {
 			fn(change)
 		}
 	}, watch.OnPanic(s.logPanic), watch.NamedAfter(fn))
@@ -42,7 +46,7 @@ func (s *Store) Changes(ctx context.Context, filters ...Filter) iter.Seq[Change]
 	return func(yield func(Change) bool) {
 		chain := newChain(filters)
 		for _, now := range s.current.Changes(ctx) {
-			if change, ok := chain.next(now); ok && !yield(change) {
+			if change, ok := chain.next(now); ok && (!s.views.settle(ctx, now) || ctx.Err() != nil || !yield(change)) {
 				return
 			}
 		}
