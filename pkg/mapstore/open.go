@@ -13,6 +13,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/connrotation"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
 // Environment variables that [Open] reads.
@@ -37,6 +39,11 @@ const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/n
 //
 // Open lifts client-go's limit of 5 requests a second. The store has a connection of
 // its own; for many stores in one process, it is cheaper to call New with one client.
+//
+// If the API server cannot be reached, and the file that opts.Backup names has a state of
+// the map, Open returns after two seconds with that; the store goes on trying. A server
+// that answers, such as that the map may not be read, is not out of reach: then Open
+// returns what it says.
 //
 // Open returns [ErrInvalidName] and [ErrInvalidArgument] as New does, an error that says
 // what is wrong with the kubeconfig, and the errors of [Store.WaitForSync].
@@ -64,11 +71,34 @@ func Open(ctx context.Context, name string, opts Options) (*Store, error) {
 	}
 	store.release = connections.CloseAll
 	go store.Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the store was started or closed before
-	if err := store.WaitForSync(ctx); err != nil {
+	if err := store.awaitOpen(ctx); err != nil {
 		store.Close()
 		return nil, fmt.Errorf("%w (cluster %s)", err, config.Host)
 	}
 	return store, nil
+}
+
+// openGrace is how long the API server may take to answer before Open returns with a
+// backup.
+const openGrace = 2 * time.Second
+
+// awaitOpen waits for the first sync, or until there is a backup and the API server has
+// been out of reach for openGrace.
+func (s *Store) awaitOpen(ctx context.Context) error {
+	if s.options.Backup == "" {
+		return s.WaitForSync(ctx)
+	}
+	soon, cancel := context.WithTimeout(ctx, openGrace)
+	defer cancel()
+	if err := s.WaitForSync(soon); soon.Err() == nil {
+		return err
+	}
+	if _, err := s.source.link.Wait(ctx, func(l link) bool {
+		return l.synced || l.deniedForLong() || s.local.load().isRestored() && !remote.IsAnswer(l.err)
+	}); err == nil && s.local.load().isRestored() && !s.source.link.Load().deniedForLong() {
+		return nil
+	}
+	return s.WaitForSync(ctx) // it returns at once, and says why
 }
 
 // clusterFromEnvironment returns how to reach the cluster, and the namespace to

@@ -25,6 +25,7 @@ type Store struct {
 	local     *replica
 	source    *source
 	committer *committer
+	keeper    *keeper
 	release   func() // releases what Open has acquired for the store
 	panics    atomic.Uint64
 
@@ -83,6 +84,7 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 		local:     local,
 		source:    source,
 		committer: newCommitter(remote, source, local, opts),
+		keeper:    newKeeper(remote, source, local, opts),
 		release:   func() {},
 		halted:    make(chan struct{}),
 		closed:    make(chan struct{}),
@@ -100,12 +102,15 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.keeper.restore()
 	var tasks sync.WaitGroup
 	tasks.Go(func() { s.source.run(ctx) })
 	tasks.Go(func() { s.committer.run(ctx) })
+	tasks.Go(func() { s.keeper.run(ctx) })
 	tasks.Wait()
 	s.end()
 	s.calls.Wait()
+	s.keeper.finish()
 	s.awaitClient()
 
 	s.source.link.Close()
