@@ -6,7 +6,8 @@
 // One state, whole: which map it is of, its values, and when they were known to be
 // current. A header names the format, and a checksum covers the rest. So a file that was
 // cut short, overwritten or damaged is [ErrDamaged], and never a state that nobody has
-// saved. Values lie in it as they are: whoever may read the file can read them.
+// saved. A line of JSON says which map it is of, and of when. Values lie in it as they
+// are: whoever may read the file can read them.
 //
 // # How it is written
 //
