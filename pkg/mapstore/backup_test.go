@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,6 +28,7 @@ type house struct {
 	api      *mapstoretest.API
 	settings *mapstoretest.ConfigMap
 	opts     mapstore.Options
+	mu       sync.Mutex // protects logged while stores run
 	logged   []string
 }
 
@@ -41,7 +43,11 @@ func inHouse(t *testing.T, data map[string]string, test func(*testing.T, *house)
 			h.settings.Put(data)
 		}
 		h.opts.Backup = file
-		h.opts.Logger = funcr.New(func(_, args string) { h.logged = append(h.logged, args) }, funcr.Options{})
+		h.opts.Logger = funcr.New(func(_, args string) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.logged = append(h.logged, args)
+		}, funcr.Options{})
 		test(t, h)
 	})
 }
@@ -76,6 +82,8 @@ func (h *house) file() string {
 
 // lines returns how many log lines have the text.
 func (h *house) lines(text string) int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	n := 0
 	for _, line := range h.logged {
 		if strings.Contains(line, text) {
