@@ -3,7 +3,8 @@
 //	go run github.com/unrolled/mapstore/v2/pkg/mapstoretest/apiserver
 //
 // It writes a kubeconfig and says where. With that, kubectl can get, create, edit, patch,
-// apply, delete and watch ConfigMaps, and any program can have stores on it. It listens on
+// label, apply, diff, delete and watch ConfigMaps, and any program can have stores on it.
+// JSON patches and kubectl describe, which asks for events, are refused. It listens on
 // 127.0.0.1 without TLS; whoever reaches it may do everything. The documentation of
 // package mapstoretest says in what else it differs from a real one.
 package main
