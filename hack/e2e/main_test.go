@@ -33,6 +33,10 @@ func run(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, beClient(namespace))
 		return 1
 	}
+	if where := os.Getenv(asBackup); where != "" {
+		fmt.Fprintln(os.Stderr, beClientWithBackup(where))
+		return 1
+	}
 	if os.Getenv("KUBE_CACHE_MUTATION_DETECTOR") != "true" {
 		fmt.Fprintln(os.Stderr, "set KUBE_CACHE_MUTATION_DETECTOR=true, as `make e2e` does")
 		return 1

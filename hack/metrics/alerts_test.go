@@ -48,6 +48,8 @@ func TestEachAlertFiresWhenItShouldAndNotOtherwise(t *testing.T) {
 		scrapes  = 41 // ten minutes
 		applied  = `mapstore_transactions_total{outcome="applied"}`
 		failed   = `mapstore_transactions_total{outcome="failed"}`
+		backedUp = `mapstore_backups_total{outcome="written"}`
+		noBackup = `mapstore_backups_total{outcome="failed"}`
 		unknown  = `mapstore_transactions_total{outcome="unknown"}`
 		queued   = "mapstore_queued_transactions"
 		requests = "mapstore_write_request_duration_seconds_count"
@@ -66,6 +68,7 @@ func TestEachAlertFiresWhenItShouldAndNotOtherwise(t *testing.T) {
 		"MapstoreSubscriberBehind": {changes{"mapstore_subscription_lag_seconds": constantly(61)}, changes{"mapstore_subscription_lag_seconds": constantly(60)}},
 		"MapstoreCallbackPanics":   {changes{"mapstore_callback_panics_total": growing(1)}, changes{"mapstore_callback_panics_total": constantly(7)}}, // of yesterday
 		"MapstoreReset":            {changes{"mapstore_resets_total": growing(1)}, changes{"mapstore_resets_total": constantly(7)}},
+		"MapstoreBackupFailing":    {changes{noBackup: growing(1)}, changes{noBackup: growing(1), backedUp: growing(1)}},
 		"MapstoreRejectedValues":   {changes{"mapstore_rejected_keys": constantly(1)}, changes{"mapstore_rejections_total": growing(1)}},
 	}
 	for name, rule := range readAlerts(t) {

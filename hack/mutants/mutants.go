@@ -55,6 +55,28 @@ func (t test) top() test {
 func (t test) pattern() string { return "^" + strings.ReplaceAll(t.name, "/", "$/^") + "$" }
 
 var mutants = []mutant{
+	// 4 and 9: a start without the API server
+	{"4", "a version that a backup has becomes the base of a write",
+		"pkg/mapstore/replica.go",
+		"	case now.isRestored(): // the same version",
+		"	case false: // the same version",
+		mapstore("TestTheFirstAnswerAfterARestoreIsAQuorumRead")},
+	{"9", "Open takes a denial for an outage",
+		"pkg/internal/remote/fate.go",
+		"	return code < 500 && code != http.StatusRequestTimeout",
+		"	return code < 0 && code != http.StatusRequestTimeout",
+		mapstore("TestOpenStartsFromABackupOnlyIfTheServerCannotBeReached")},
+	{"9", "a backup claims to be as new as the moment in which it was written",
+		"pkg/mapstore/keeper.go",
+		"	return k.source.lastContact(), false",
+		"	return time.Now(), true",
+		mapstore("TestABackupIsAsOldAsTheStateInIt")},
+	{"9", "a file that is damaged is read",
+		"pkg/internal/backup/state.go",
+		"	if sha256.Sum256(body) != [sha256.Size]byte(sum) {",
+		"	if false && sum != nil {",
+		test{"pkg/internal/backup", "TestADamagedFileIsNeverAState"}},
+
 	// 1: atomic
 	{"1", "a transaction writes into the map that readers have",
 		"pkg/mapstore/draft.go",

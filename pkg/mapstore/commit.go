@@ -81,7 +81,7 @@ func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
 	}
 	waits := c.remote.WaitsFor(true)
 	if waits == nil && why == nil {
-		waits = c.source.obstacle()
+		waits = c.source.obstacle(c.source.link.Load())
 	}
 	if why = followedBy(why, waits); why == nil {
 		return fmt.Errorf("%w: %w", what, outcome.Err)

@@ -53,9 +53,10 @@ var (
 	errNotSynced  = errors.New("the watch is not open yet")
 )
 
-// obstacle returns what keeps the copy from following the server; nil if nothing.
-func (src *source) obstacle() error {
-	l, waits := src.link.Load(), src.remote.WaitsFor(false)
+// obstacle returns what keeps the copy from following the server; nil if nothing does
+// according to l.
+func (src *source) obstacle(l link) error {
+	waits := src.remote.WaitsFor(false)
 	switch {
 	case l.err != nil && errors.Is(waits, remote.ErrThrottled):
 		return followedBy(l.err, waits)

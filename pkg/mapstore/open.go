@@ -9,6 +9,8 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/connrotation"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
 // Open connects to the cluster as the environment says, starts a store for the
@@ -25,6 +27,11 @@ import (
 //
 // Open lifts client-go's limit of 5 requests a second. The store has a connection of
 // its own; for many stores in one process, it is cheaper to call New with one client.
+//
+// If the API server cannot be reached, and the file that opts.Backup names has a state of
+// the map, Open returns after two seconds with that; the store goes on trying. A server
+// that answers, such as that the map may not be read, is not out of reach: then Open
+// returns what it says.
 //
 // Open returns [ErrInvalidName] and [ErrInvalidArgument] as New does, an error that says
 // what is wrong with the kubeconfig, and the errors of [Store.WaitForSync].
@@ -52,9 +59,39 @@ func Open(ctx context.Context, name string, opts Options) (*Store, error) {
 	}
 	store.release = connections.CloseAll
 	go store.Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the store was started or closed before
-	if err := store.WaitForSync(ctx); err != nil {
+	if err := store.awaitOpen(ctx); err != nil {
 		store.Close()
 		return nil, fmt.Errorf("%w (cluster %s)", err, config.Host)
 	}
 	return store, nil
+}
+
+// openGrace is how long the API server may take to answer before Open returns with a
+// backup.
+const openGrace = 2 * time.Second
+
+// awaitOpen waits for the first sync, or until there is a backup and the API server has
+// been out of reach for openGrace.
+func (s *Store) awaitOpen(ctx context.Context) error {
+	if s.options.Backup == "" {
+		return s.WaitForSync(ctx)
+	}
+	asked := time.Now()
+	soon, cancel := context.WithTimeout(ctx, openGrace)
+	defer cancel()
+	if err := s.awaitSync(soon, asked); soon.Err() == nil {
+		return err
+	}
+	if l, err := s.source.link.Wait(ctx, func(l link) bool {
+		return l.synced || l.isDenial(asked) || s.servesBackup() && !remote.IsAnswer(l.err)
+	}); err == nil && s.servesBackup() && !l.isDenial(asked) {
+		return nil
+	}
+	return s.awaitSync(ctx, asked) // it returns at once, and says why
+}
+
+// servesBackup reports whether the copy comes from a backup that Open may return with.
+func (s *Store) servesBackup() bool {
+	now := s.local.load()
+	return now.isRestored() && (now.Exists() || !s.options.MustExist)
 }

@@ -23,6 +23,8 @@ type Options struct {
 	//	"The map does not exist; the first write creates it" (info 0): at the first sync, unless MustExist is set
 	//	"The API server has gone back in time; following it" (info 0): from and to which revision
 	//	"The API server does not keep the ledger" (info 0): once, when a commit's id has not arrived: see [Stats].Unsigned
+	//	"The backup is not used" (info 0): the file that Options.Backup names is no good, with the reason
+	//	"Cannot write the backup" (info 0): once until it can be written again, with the reason
 	//	"A change callback panicked" (error): the panic, without anything that might quote a value, and the stack
 	//
 	// Values and Deriveds of package typed write these:
@@ -63,6 +65,27 @@ type Options struct {
 	// WriteTimeout is how long a write keeps trying when its ctx has no
 	// deadline. Zero: 30 s.
 	WriteTimeout time.Duration
+
+	// Backup names a file that keeps the last known state of the map, so that the
+	// program can start while the API server cannot be reached. Start reads it: its
+	// contents are the map's first version, for reads, WaitUntil, OnChange and typed
+	// values, until the server's first answer. WaitForSync waits for that answer, and so
+	// do writes; [Status] says since when the contents may be out of date. If the file
+	// is missing, damaged, too old or of another map, the log says so, and the store
+	// starts as it does without one.
+	//
+	// The store writes the file anew when the map has changed, at most about once a
+	// second, and when it ends: to a temporary file beside it, which is synced and
+	// renamed. The folder must exist. The file's mode is 0600; values lie in it as they
+	// are. A failure to write has no other effect than a line in the log and
+	// [Stats].BackupFailures. Zero: no backup.
+	Backup string
+
+	// BackupMaxAge is how old a backup may be to be used. If it is set, the store also
+	// renews the file of a map that does not change, each half of BackupMaxAge while the
+	// copy is current, so that its age is the time since the state was last known to be
+	// current. Zero: no limit.
+	BackupMaxAge time.Duration
 
 	// MustExist makes a map that does not exist an error, for which apierrors.IsNotFound
 	// holds, of [Store.WaitForSync], [Open], [Status] and Check, so that a misspelt name
@@ -118,6 +141,7 @@ func (o Options) withDefaults() (Options, error) {
 		{"StaleAfter", &o.StaleAfter, 150 * time.Second},
 		{"MaxBackoff", &o.MaxBackoff, 2 * time.Second},
 		{"WriteTimeout", &o.WriteTimeout, 30 * time.Second},
+		{"BackupMaxAge", &o.BackupMaxAge, 0},
 	} {
 		if *d.value < 0 {
 			return o, fmt.Errorf("%w: Options.%s is negative: %v", ErrInvalidArgument, d.name, *d.value)

@@ -13,7 +13,7 @@ import (
 
 // Get returns the value of key in the local copy, and whether the map has it.
 // It costs one atomic load and one map lookup, never blocks and never fails.
-// Before the first sync the map is empty, and during an outage Get serves the
+// Before the first sync the map is empty, or a backup's, and during an outage Get serves the
 // last known state; [Store.Status] tells which. For several keys that belong
 // together use one [Store.Snapshot].
 func (s *Store) Get(key string) (string, bool) {

@@ -12,6 +12,7 @@ import (
 	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/backup"
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 )
 
@@ -26,6 +27,10 @@ type Snapshot struct {
 	// The revision of the version directly before this one, if the watch has shown
 	// that; else "".
 	follows string
+
+	// When this was known to be the current version, if it comes from a backup and no
+	// server has confirmed it; else zero. Such a version is never the base of a write.
+	restored time.Time
 
 	// Set by the replica before the snapshot is published.
 	sequence  uint64    // see Sequence
@@ -80,6 +85,15 @@ func absentSnapshot(uid types.UID, revision string) *Snapshot {
 	return &Snapshot{uid: uid, revision: revision}
 }
 
+// restoredSnapshot returns the version that is in a backup.
+func restoredSnapshot(state *backup.State) *Snapshot {
+	s := &Snapshot{data: state.Values, revision: state.Revision, uid: types.UID(state.UID), restored: state.Current}
+	if state.Exists {
+		s.object = &corev1.ConfigMap{}
+	}
+	return s
+}
+
 // Get returns the value of key, and whether the map has it.
 func (s *Snapshot) Get(key string) (string, bool) {
 	value, ok := s.data[key]
@@ -108,7 +122,7 @@ func (s *Snapshot) All() iter.Seq2[string, string] {
 func (s *Snapshot) Exists() bool { return s.object != nil }
 
 // Revision returns the ConfigMap's resource version. For a map that does not exist, it
-// returns a revision at which it did not. Before the first sync it is empty.
+// returns a revision at which it did not. Before there is any version it is empty.
 func (s *Snapshot) Revision() string { return s.revision }
 
 // UID returns the ConfigMap's UID. A deleted map keeps the UID of the object that was
@@ -137,7 +151,11 @@ func (s *Snapshot) equal(other *Snapshot) bool {
 	if !s.Exists() || !other.Exists() {
 		return s.Exists() == other.Exists()
 	}
-	return s.uid == other.uid && maps.Equal(s.data, other.data) && maps.Equal(s.object.Annotations, other.object.Annotations)
+	if s.uid != other.uid || !maps.Equal(s.data, other.data) {
+		return false
+	}
+	partial := s.isRestored() || other.isRestored() // a backup has no annotations
+	return partial || maps.Equal(s.object.Annotations, other.object.Annotations)
 }
 
 // ledger returns the ids of the last commits.
@@ -174,6 +192,8 @@ func (s *Snapshot) version() ledger.Version {
 		IDs:      s.ledger(),
 	}
 }
+
+func (s *Snapshot) isRestored() bool { return !s.restored.IsZero() }
 
 func (s *Snapshot) immutable() bool {
 	return s.object != nil && s.object.Immutable != nil && *s.object.Immutable

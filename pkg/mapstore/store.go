@@ -25,6 +25,7 @@ type Store struct {
 	local     *replica
 	source    *source
 	committer *committer
+	keeper    *keeper
 	release   func() // releases what Open has acquired for the store
 	panics    atomic.Uint64
 
@@ -87,6 +88,7 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 		local:     local,
 		source:    source,
 		committer: newCommitter(remote, source, local, opts),
+		keeper:    newKeeper(remote, source, local, opts),
 		release:   func() {},
 		halted:    make(chan struct{}),
 		closed:    make(chan struct{}),
@@ -104,12 +106,15 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.keeper.restore()
 	var tasks sync.WaitGroup
 	tasks.Go(func() { s.source.run(ctx) })
 	tasks.Go(func() { s.committer.run(ctx) })
+	tasks.Go(func() { s.keeper.run(ctx) })
 	tasks.Wait()
 	s.end()
 	s.calls.Wait()
+	s.keeper.finish()
 	s.awaitClient()
 
 	s.source.link.Close()
@@ -205,8 +210,10 @@ func (s *Store) NeedLeaderElection() bool { return false }
 //
 // With [Options].MustExist, a map that does not exist is an error at once, for which
 // apierrors.IsNotFound holds. It returns [ErrClosed] when the store is closed.
-func (s *Store) WaitForSync(ctx context.Context) error {
-	asked := time.Now()
+func (s *Store) WaitForSync(ctx context.Context) error { return s.awaitSync(ctx, time.Now()) }
+
+// awaitSync is WaitForSync for a question that was asked at that time.
+func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
 	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
 	switch {
 	case errors.Is(err, watch.ErrClosed):
@@ -217,7 +224,7 @@ func (s *Store) WaitForSync(ctx context.Context) error {
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)
 	default:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, s.source.obstacle())
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, s.source.obstacle(l))
 	}
 }
 

@@ -83,6 +83,17 @@ func isAnswer(err error) bool {
 	return errors.As(err, &status)
 }
 
+// IsAnswer reports whether err is a server's answer to the request, and not that it cannot
+// answer it now.
+func IsAnswer(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests
+}
+
 // neverSent reports whether err shows that no connection was made, so that no
 // request can have been sent.
 func neverSent(err error) bool {
