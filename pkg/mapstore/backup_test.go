@@ -530,6 +530,10 @@ func TestABackupOfNoMapIsNoMap(t *testing.T) {
 		if now := store.Snapshot(); now.Exists() || now.Len() > 0 || now.UID() != uid || store.Status().Restored.IsZero() {
 			t.Errorf("%v of uid %s, restored %v", now, now.UID(), store.Status().Restored)
 		}
+		h.opts.MustExist = true
+		if err := h.api.Start(t, "settings", h.opts).AwaitOpen(within(t, 10*time.Second)); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v of a backup of no map, where there must be one", err)
+		}
 		end()
 		add(t, store)
 	})

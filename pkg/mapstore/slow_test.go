@@ -17,6 +17,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -202,6 +203,13 @@ func TestASlowWriteKeepsTheWatch(t *testing.T) {
 		if n := store.Stats().Reconnects; n != 0 || reads.Met() > 10 {
 			t.Errorf("%d watches and %d reads for ten slow writes", n, reads.Met())
 		}
+		reads.End()
+		busy := api.Fail(mapstoretest.Answer(apierrors.NewTooManyRequests("busy", 1)), "get")
+		write(t, store, "k")
+		if n := store.Stats().Reconnects; n != 0 || busy.Met() == 0 {
+			t.Errorf("%d watches for a slow write, while %d reads were told that the server is busy", n, busy.Met())
+		}
+		busy.End()
 		slow.End()
 		hang := api.Fail(mapstoretest.Hang())
 		outcome := make(chan error)

@@ -242,7 +242,8 @@ func (src *source) suspect(ctx context.Context) {
 	if heard == nil || time.Since(*heard) < remote.Probe.FirstByte {
 		return
 	}
-	if src.refresh(ctx, remote.Probe) != nil && ctx.Err() == nil && src.contact.Load() == heard {
+	isBusy := apierrors.IsTooManyRequests(src.refresh(ctx, remote.Probe)) // a sign of life too
+	if !isBusy && src.contact.Load() == heard && ctx.Err() == nil {
 		src.reopen()
 	}
 }

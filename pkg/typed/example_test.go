@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -185,7 +187,8 @@ func ExampleValue_slog() {
 		}
 		return a
 	}})
-	store, err := mapstore.New(fake.NewClientset(), "default", "settings", mapstore.Options{Logger: logr.FromSlogHandler(handler)})
+	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "settings"}}
+	store, err := mapstore.New(fake.NewClientset(settings), "default", "settings", mapstore.Options{Logger: logr.FromSlogHandler(handler)})
 	if err != nil {
 		log.Fatal(err)
 	}
