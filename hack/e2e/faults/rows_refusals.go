@@ -91,7 +91,7 @@ func fillPriorityLevel(ctx context.Context, b *testbed) error {
 		ObjectMeta: metav1.ObjectMeta{Name: b.namespace},
 		Spec: flowcontrolv1.FlowSchemaSpec{
 			PriorityLevelConfiguration: flowcontrolv1.PriorityLevelConfigurationReference{Name: b.namespace},
-			MatchingPrecedence:         1,
+			MatchingPrecedence:         2, // 1 is for the exempt only
 			Rules: []flowcontrolv1.PolicyRulesWithSubjects{{
 				Subjects: []flowcontrolv1.Subject{{Kind: flowcontrolv1.SubjectKindUser, User: &flowcontrolv1.UserSubject{Name: userName}}},
 				ResourceRules: []flowcontrolv1.ResourcePolicyRule{{
