@@ -13,14 +13,18 @@ export GOFLAGS := -buildvcs=false
 export GOWORK := $(CURDIR)/go.work
 
 help: ## this text
-	@echo "Times are for two cores. The first run of lint, test or demo downloads and builds what"
+	@echo "Times are for two cores. The first run of lint or test downloads and builds what"
 	@echo "is missing, and takes about ten minutes more."
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # From the environment CLUSTER would be a surprise: it must be on the command line.
-demo: ## the store at work on a real API server; CLUSTER=current: on your current cluster (1 min)
-	@source hack/lib.sh; compile -deps ./examples/quickstart
+demo: ## the store at work; CLUSTER=local: on a real API server; CLUSTER=current: on your cluster (1 min)
+	@source hack/lib.sh; compile -deps ./examples/quickstart ./pkg/mapstoretest/apiserver
 	@go run ./examples/quickstart $(if $(filter command,$(origin CLUSTER)),-cluster=$(CLUSTER))
+
+api-server: ## an API server for ConfigMaps, in memory, until Ctrl-C, to try kubectl and programs on (1 s)
+	@source hack/lib.sh; compile -deps ./pkg/mapstoretest/apiserver
+	@go run ./pkg/mapstoretest/apiserver
 
 control-plane: ## a real API server until Ctrl-C, to try the examples and kubectl on (5 s)
 	@source hack/lib.sh; compile -deps ./hack/kube/cmd/control-plane
@@ -51,6 +55,10 @@ mutants: ## breaks each promise in the code on purpose and sees its test fail; A
 	@go run ./hack/kube/cmd/control-plane -build >/dev/null
 	@go -C hack/mutants run . $(ARGS)
 
+kills: ## kills writers of a backup 10,000 times, and clients that have one 1,000 times (15 min)
+	@go test ./pkg/internal/backup -run=AKilledWriter -count=1 -timeout=1h -kills=10000
+	@KUBE_CACHE_MUTATION_DETECTOR=true go test ./hack/e2e -run=AKilledClientLeaves -count=1 -timeout=1h -kills=1000
+
 # What one finds stays in testdata/fuzz of its folder, and is a test from then on.
 fuzz: ## every fuzz target of pkg, one after the other, each for FOR=10s (2 min)
 	@grep -rHo '^func Fuzz[A-Za-z]*' --include='*_test.go' pkg | sed 's|/[^/]*:func | |' | sort | \
@@ -68,13 +76,13 @@ bench: ## measures against targets and peers; docs/performance.md and its charts
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -write ../../docs
 
-scale: ## measures what a map costs the cluster; docs/scale.md and its charts (5 min)
+scale: ## measures what a map costs the cluster; docs/scale.md (5 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -scale -write ../../docs
 
 soak: ## keeps stores under load and outages for FOR=10m, and looks for what grows
-	@source hack/lib.sh; compile -deps ./hack/e2e/soak
-	@go -C hack/e2e run ./soak -for $(or $(FOR),10m)
+	@source hack/lib.sh; compile -deps -test ./hack/e2e
+	@KUBE_CACHE_MUTATION_DETECTOR=true go -C hack/e2e test -v -count=1 -timeout=0 -run='^TestNothingGrows$$' . -soak=$(or $(FOR),10m)
 
 api: ## adds what is new in the exported API to api/v2.txt; BREAK=yes: drops what is gone (2 s)
 	@go -C hack/api run . $(if $(filter command,$(origin BREAK)),-break,-write)
@@ -85,4 +93,4 @@ tidy: ## go mod tidy in every module (5 s)
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo control-plane lint test unit e2e e2e-oldest test-tools stress mutants fuzz faults bench scale soak api tidy clean
+.PHONY: help demo api-server control-plane lint test unit e2e e2e-oldest test-tools stress mutants kills fuzz faults bench scale soak api tidy clean

@@ -52,12 +52,15 @@ func TestEachFigureHasItsNameAndItsUnit(t *testing.T) {
 			Revision:    "9007199254740991", // 2^53-1, the last one that a float64 tells from the next
 			Bytes:       1 << 18,
 			LastContact: time.Unix(1700000000, 5e8),
+			Restored:    time.Unix(1600000000, 5e8),
 			Rejected:    make([]string, 15),
+			WriteErr:    errors.New("on purpose"),
 		},
 		stats: mapstore.Stats{
 			Versions: 2, Resets: 3, Reconnects: 4,
 			Requests: 5, RequestTime: 1500 * time.Millisecond, Commits: 6, Conflicts: 7, Unsigned: 3,
 			Transactions: 8, UnknownOutcomes: 9, Aborted: 17, Failures: 10, Queued: 11,
+			Backups: 18, BackupFailures: 19,
 			Panics: 12, Subscriptions: 13, Lag: 250 * time.Millisecond, Rejections: 16,
 		},
 		keys: 14,

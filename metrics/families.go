@@ -35,6 +35,11 @@ var families = []family{
 			at := r.status.LastContact
 			return float64(at.UnixNano()) / 1e9, !at.IsZero()
 		}),
+	optional("restored_timestamp_seconds", "Of when the backup is that is served until the API server answers. Missing: none is.",
+		func(r reading) (float64, bool) {
+			at := r.status.Restored
+			return float64(at.UnixNano()) / 1e9, !at.IsZero()
+		}),
 	counter("reconnects_total", "Watches opened after the first one. Servers end each watch after some minutes.",
 		func(r reading) float64 { return float64(r.stats.Reconnects) }),
 	gauge("exists", "1 while the ConfigMap exists, else 0. The next write creates it.",
@@ -60,6 +65,8 @@ var families = []family{
 		func(r reading) map[string]uint64 {
 			return map[string]uint64{"applied": r.stats.Transactions, "unknown": r.stats.UnknownOutcomes, "aborted": r.stats.Aborted, "failed": r.stats.Failures}
 		}),
+	gauge("writes_failing", "1 while no write has succeeded since one met what is wrong for all of them, as a server that takes none, else 0: what Status().WriteErr says.",
+		func(r reading) float64 { return oneIf(r.status.WriteErr != nil) }),
 	gauge("queued_transactions", "Transactions that wait for a request. Those whose request is in flight are not among them.",
 		func(r reading) float64 { return float64(r.stats.Queued) }),
 	counter("commits_total", "Write requests that were applied, or confirmed that there was nothing to change. Each carries one or more transactions.",
@@ -77,6 +84,11 @@ var families = []family{
 		func(r reading) float64 { return r.stats.Lag.Seconds() }),
 	counter("callback_panics_total", "Panics of callbacks. The log has their stacks.",
 		func(r reading) float64 { return float64(r.stats.Panics) }),
+
+	labelled("backups_total", "Attempts to write the backup, by outcome: written, failed.", "outcome",
+		func(r reading) map[string]uint64 {
+			return map[string]uint64{"written": r.stats.Backups, "failed": r.stats.BackupFailures}
+		}),
 
 	gauge("rejected_keys", "Keys whose newest value is rejected, so that an older one is served.",
 		func(r reading) float64 { return float64(len(r.status.Rejected)) }),

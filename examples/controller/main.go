@@ -34,7 +34,7 @@ var rights []byte
 var deployments []byte
 
 func main() {
-	cluster := flag.String("cluster", demo.Own, demo.Usage)
+	cluster := flag.String("cluster", demo.Local, demo.Usage)
 	var opts manager.Options
 	flag.StringVar(&opts.HealthProbeBindAddress, "health", "127.0.0.1:0", "`address` of /readyz")
 	flag.StringVar(&opts.Metrics.BindAddress, "metrics", "127.0.0.1:0", "`address` of /metrics")

@@ -24,5 +24,5 @@ func TestMain(m *testing.M) {
 func TestTheControllerScalesWhatTheMapSays(t *testing.T) {
 	metrics.Registry = prometheus.NewRegistry() // not that of the test before, when it runs again
 	opts := manager.Options{Controller: config.Controller{SkipNameValidation: new(true)}}
-	t.Log("\n" + demotest.Run(t, demo.Own, show(opts)))
+	t.Log("\n" + demotest.Run(t, demo.Local, show(opts)))
 }

@@ -36,7 +36,7 @@ const mapName = "jobs"
 
 func main() {
 	if len(os.Args) < 3 || os.Args[1] != "replica" {
-		demo.Main(demo.Own, tell)
+		demo.Main(demo.Local, tell)
 		return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

@@ -23,5 +23,5 @@ func TestMain(m *testing.M) {
 // With SIGSTOP and SIGCONT, in processes of their own. The story
 // checks what its viewer sees.
 func TestAPausedLeaderThatWakesUpNeitherLosesNorDoublesAnUpdate(t *testing.T) {
-	t.Log("\n" + demotest.Run(t, demo.Own, tell))
+	t.Log("\n" + demotest.Run(t, demo.Local, tell))
 }

@@ -1,7 +1,8 @@
-// Command quickstart shows mapstore at work on a real Kubernetes API server, checks
-// what it shows, and measures it, in about half a minute.
+// Command quickstart shows mapstore at work on a Kubernetes API server, checks what it
+// shows, and measures it, in about half a minute.
 //
-//	go run ./examples/quickstart                   on a control plane of its own
+//	go run ./examples/quickstart                   on an API server in memory, another process
+//	go run ./examples/quickstart -cluster=local    on a control plane of its own
 //	go run ./examples/quickstart -cluster=current  on the cluster of the current kubeconfig
 package main
 
@@ -27,7 +28,7 @@ import (
 )
 
 func main() {
-	cluster := flag.String("cluster", demo.Own, demo.Usage)
+	cluster := flag.String("cluster", demo.Memory, demo.Usage)
 	flag.Parse()
 	demo.Main(*cluster, tell)
 }
@@ -156,12 +157,12 @@ func (s *story) edit(ctx context.Context, key, value string) (time.Duration, err
 
 func (s *story) outage(ctx context.Context) error {
 	s.Step(ctx, "4. The API server is killed")
-	if s.Plane == nil {
+	if s.APIServer == nil {
 		s.Say("Left out: this cluster is not the demo's to kill.")
 		return nil
 	}
-	s.Command("kill -KILL kube-apiserver")
-	if err := s.Plane.APIServer.Kill(); err != nil {
+	s.Command("kill -KILL apiserver")
+	if err := s.APIServer.Kill(); err != nil {
 		return err
 	}
 	s.Say("A adds one to the counter, and waits for the server. B is read a million times.")
@@ -181,8 +182,8 @@ func (s *story) outage(ctx context.Context) error {
 	}
 	s.Say("B's Status says why its copy may be stale:")
 	s.Detail("%v", s.b.Status().Err)
-	s.Command("kube-apiserver ...")
-	if err := s.Plane.APIServer.Restart(ctx); err != nil {
+	s.Command("apiserver ...")
+	if err := s.APIServer.Restart(ctx); err != nil {
 		return err
 	}
 	took, err := s.edit(ctx, "log-level", "warn")

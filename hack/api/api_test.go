@@ -5,7 +5,6 @@ import (
 	"go/parser"
 	"go/token"
 	"go/types"
-	"slices"
 	"strings"
 	"testing"
 )
@@ -41,30 +40,6 @@ var ErrClosed error
 
 const Limit = 1 << 20
 `
-
-func TestEveryExportedSymbolMethodAndFieldHasALine(t *testing.T) {
-	want := []string{
-		"p, const Limit untyped int = 1048576",
-		"p, func Map[T any]([]T)",
-		"p, func Open(string, ...Filter) (*Store, error)",
-		"p, method (*Pair[K comparable, V any]) Each(func(K, V))",
-		"p, method (*Store) Get(string) (string, bool)",
-		"p, method (Store) Len() int",
-		"p, type Codec[T any] interface{Decode(string) (T, error)}",
-		"p, type Filter func(string) bool",
-		"p, type Pair[K comparable, V any] struct",
-		"p, type Point comparable struct",
-		"p, type Point struct, X int",
-		"p, type Point struct, Y int",
-		"p, type Store comparable struct",
-		"p, type Store struct, Name string",
-		"p, type Text = string",
-		"p, var ErrClosed error",
-	}
-	if got := linesOf(t, before); !slices.Equal(got, want) {
-		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
-}
 
 // What breaks somebody's code is told from what does not.
 func TestWhatBreaksCallersIsFound(t *testing.T) {

@@ -35,6 +35,7 @@ var steps = []step{
 	{"contention", (*bench).contention},
 	{"propagation", (*bench).propagation},
 	{"heap", (*bench).heap},
+	{"backup", (*bench).backup},
 }
 
 // figures are those of the page. Its template has the steps' names.

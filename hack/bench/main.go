@@ -3,7 +3,7 @@
 //
 //	go run .                            # prints the report
 //	go run . -write ../../docs          # writes it there instead: performance.md and charts
-//	go run . -scale -write ../../docs   # what a map costs the cluster: scale.md and its chart
+//	go run . -scale -write ../../docs   # what a map costs the cluster: scale.md
 package main
 
 import (
@@ -27,8 +27,11 @@ import (
 )
 
 func main() {
+	if beWriter() {
+		return
+	}
 	testing.Init()
-	dir := flag.String("write", "", "the folder to write performance.md, or scale.md, and charts into")
+	dir := flag.String("write", "", "the folder to write performance.md and its charts, or scale.md, into")
 	scaling := flag.Bool("scale", false, "what a map costs the cluster instead: scale.md")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -80,5 +83,5 @@ func scalePage(ctx context.Context, r *rig.Rig, say func(string, ...any)) (*repo
 	if result.Machine, err = machine(ctx, r.Plane); err != nil {
 		return nil, err
 	}
-	return result.Page()
+	return result.Page(), nil
 }

@@ -5,7 +5,6 @@ package e2e
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -23,7 +22,8 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
-// plane is the control plane that all tests share. None of them breaks it.
+// plane is the control plane that all tests share. None of them breaks it, unless it is a
+// soak, which runs alone.
 var plane *kube.ControlPlane
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -33,11 +33,14 @@ func run(m *testing.M) (code int) {
 		fmt.Fprintln(os.Stderr, beClient(namespace))
 		return 1
 	}
+	if where := os.Getenv(asBackup); where != "" {
+		fmt.Fprintln(os.Stderr, beClientWithBackup(where))
+		return 1
+	}
 	if os.Getenv("KUBE_CACHE_MUTATION_DETECTOR") != "true" {
 		fmt.Fprintln(os.Stderr, "set KUBE_CACHE_MUTATION_DETECTOR=true, as `make e2e` does")
 		return 1
 	}
-	_ = flag.Set("rapid.nofailfile", "true") // the seed that it prints does, and leaves nothing behind
 	var err error
 	if plane, err = kube.Start(context.Background(), kube.Options{}); err == nil {
 		code = m.Run()

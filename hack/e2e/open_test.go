@@ -13,7 +13,6 @@ import (
 	"go.uber.org/goleak"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/hack/kube"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
@@ -150,46 +149,4 @@ func TestOpenAndCloseLeaveNoGoroutine(t *testing.T) {
 		open()
 	}
 	s.until("rid of its goroutines", func() bool { return goleak.Find(before) == nil })
-}
-
-func TestCloseEndsEverythingAndReadsGoOn(t *testing.T) {
-	s := newSite(t)
-	store := s.store(nil)
-	s.set(store, "k", "v")
-	ended := make(chan error, 2)
-	go func() {
-		var err error
-		for err == nil {
-			_, err = store.Update(t.Context(), rig.Increment("n"))
-		}
-		ended <- err
-	}()
-	go func() {
-		_, err := store.WaitUntil(t.Context(), func(*mapstore.Snapshot) bool { return false })
-		ended <- err
-	}()
-	if err := errors.Join(store.Close(), store.Close()); err != nil {
-		t.Fatal(err)
-	}
-	for name, err := range map[string]error{
-		"an Update under way": <-ended,
-		"a WaitUntil":         <-ended,
-		"Set":                 store.Set(t.Context(), "k", "w"),
-		"Delete":              store.Delete(t.Context(), "k"),
-		"Clear":               store.Clear(t.Context()),
-		"Verify":              store.Verify(t.Context()),
-		"WaitForSync":         store.WaitForSync(t.Context()),
-		"Start":               store.Start(t.Context()),
-		"Check":               store.Check(nil),
-		"Sync":                errorOf(store.Sync(t.Context())),
-		"WaitFor":             errorOf(store.WaitFor(t.Context(), "")),
-	} {
-		if !errors.Is(err, mapstore.ErrClosed) {
-			t.Errorf("%s after Close: %v", name, err)
-		}
-	}
-	store.OnChange(func(mapstore.Change) { t.Error("a callback after Close") }).Stop()
-	if got, _ := store.Get("k"); got != "v" {
-		t.Errorf("Get after Close = %q", got)
-	}
 }

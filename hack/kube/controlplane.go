@@ -54,13 +54,12 @@ type Options struct {
 	// os.Stderr.
 	Progress io.Writer
 
-	// APIServerArgs and EtcdArgs are flags that come after Start's own. Those that
-	// take one value win over them; a list, such as --etcd-servers, grows.
-	APIServerArgs, EtcdArgs []string
+	// APIServerArgs are flags that come after Start's own. Those that take one value win
+	// over them; a list, such as --etcd-servers, grows.
+	APIServerArgs []string
 
 	// EtcdURL, if set, is the URL of a running etcd, such as another control plane's: the
-	// API server joins that cluster, with credentials of its own, and EtcdArgs has no
-	// effect.
+	// API server joins that cluster, with credentials of its own.
 	EtcdURL string
 }
 
@@ -118,7 +117,7 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 	}
 
 	if c.Etcd != nil {
-		if err := c.startEtcd(ctx, binaries.Etcd, ports[1:], opts.EtcdArgs); err != nil {
+		if err := c.startEtcd(ctx, binaries.Etcd, ports[1:]); err != nil {
 			return err
 		}
 	}
@@ -151,10 +150,10 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 }
 
 // startEtcd starts etcd on two ports, the first for its clients.
-func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int, args []string) error {
+func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int) error {
 	c.etcdURL = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
 	peerURL := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	c.Etcd.argv = append([]string{
+	c.Etcd.argv = []string{
 		binary,
 		// Relative to the run's folder, which the guard moves and removes: by an absolute
 		// path a dying etcd has been seen to make it anew.
@@ -165,7 +164,7 @@ func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int
 		"--initial-advertise-peer-urls=" + peerURL,
 		"--initial-cluster=default=" + peerURL,
 		"--log-level=warn",
-	}, args...)
+	}
 	c.Etcd.probe = func(ctx context.Context) error {
 		_, err := get(ctx, c.probes, c.etcdURL+"/health")
 		return err

@@ -8,9 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -22,16 +20,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// The subtests share one control plane; each works in a namespace of its own.
+// The subtests share one control plane; each works in a namespace of its own. That processes
+// can be killed, paused and set back in time the rows of hack/e2e/faults show.
 func TestControlPlane(t *testing.T) {
 	plane := start(t)
 	for name, test := range map[string]func(*testing.T, *ControlPlane, string){
-		"runs the versions that go.mod says":                testVersions,
-		"the kubeconfig reaches it":                         testKubeconfig,
-		"a user has the granted rights and no others":       testGrant,
-		"a killed API server comes back with port and data": testKillAPIServer,
-		"a paused process answers when it is resumed":       testPause,
-		"etcd starts from an older copy of its data":        testRollback,
+		"runs the versions that go.mod says":          testVersions,
+		"the kubeconfig reaches it":                   testKubeconfig,
+		"a user has the granted rights and no others": testGrant,
 	} {
 		t.Run(name, func(t *testing.T) {
 			namespace, err := plane.Namespace(t.Context(), "test")
@@ -116,81 +112,6 @@ func testGrant(t *testing.T, plane *ControlPlane, namespace string) {
 	}
 }
 
-func testKillAPIServer(t *testing.T, plane *ControlPlane, namespace string) {
-	config := plane.Config()
-	create(t, config, namespace, "one")
-	for range 2 { // the second finds nothing to kill
-		if err := plane.APIServer.Kill(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := plane.APIServer.Pause(); !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("pausing it: %v, want %v", err, os.ErrProcessDone)
-	}
-	if err := read(t.Context(), t, config, namespace, "one"); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Errorf("while it is killed: %v, want %v", err, syscall.ECONNREFUSED)
-	}
-	restart(t, plane.APIServer)
-	if err := read(t.Context(), t, config, namespace, "one"); err != nil {
-		t.Errorf("restarted: %v", err)
-	}
-}
-
-func testPause(t *testing.T, plane *ControlPlane, namespace string) {
-	create(t, plane.Config(), namespace, "one")
-	for _, process := range []*Process{plane.APIServer, plane.Etcd} {
-		if err := process.Pause(); err != nil {
-			t.Fatal(err)
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		err := read(ctx, t, plane.Config(), namespace, "one")
-		cancel()
-		if !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("%s is paused: %v, want %v", process.name, err, context.DeadlineExceeded)
-		}
-		if err := process.Resume(); err != nil {
-			t.Fatal(err)
-		}
-		if err := read(t.Context(), t, plane.Config(), namespace, "one"); err != nil {
-			t.Errorf("%s is resumed: %v", process.name, err)
-		}
-	}
-}
-
-// So acknowledged writes survive etcd, too, and EtcdDir is where they are.
-func testRollback(t *testing.T, plane *ControlPlane, namespace string) {
-	config, backup := plane.Config(), filepath.Join(t.TempDir(), "etcd")
-	// The API server is restarted with etcd, as its watch cache would be ahead.
-	whileKilled := func(steps ...func() error) {
-		t.Helper()
-		err := errors.Join(plane.APIServer.Kill(), plane.Etcd.Kill())
-		for _, do := range steps {
-			err = errors.Join(err, do())
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		restart(t, plane.Etcd)
-		restart(t, plane.APIServer)
-	}
-	create(t, config, namespace, "old")
-	whileKilled(func() error { return os.CopyFS(backup, os.DirFS(plane.EtcdDir())) })
-	if err := read(t.Context(), t, config, namespace, "old"); err != nil {
-		t.Errorf("restarted: %v", err)
-	}
-	create(t, config, namespace, "new")
-	whileKilled(
-		func() error { return os.RemoveAll(plane.EtcdDir()) },
-		func() error { return os.CopyFS(plane.EtcdDir(), os.DirFS(backup)) },
-	)
-	if err := read(t.Context(), t, config, namespace, "old"); err != nil {
-		t.Errorf("what the copy has: %v", err)
-	}
-	if err := read(t.Context(), t, config, namespace, "new"); !apierrors.IsNotFound(err) {
-		t.Errorf("what the copy lacks: %v, want not found", err)
-	}
-}
-
 func TestAStartThatFailsSaysWhyAndLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)
@@ -228,13 +149,6 @@ func start(t *testing.T) *ControlPlane {
 	return plane
 }
 
-func restart(t *testing.T, process *Process) {
-	t.Helper()
-	if err := process.Restart(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func grant(t *testing.T, plane *ControlPlane, namespace, user string, rules ...rbacv1.PolicyRule) {
 	t.Helper()
 	if err := plane.Grant(t.Context(), namespace, user, rules...); err != nil {
@@ -261,10 +175,4 @@ func create(t *testing.T, config *rest.Config, namespace, name string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func read(ctx context.Context, t *testing.T, config *rest.Config, namespace, name string) error {
-	t.Helper()
-	_, err := client(t, config).CoreV1().ConfigMaps(namespace).Get(ctx, name, metav1.GetOptions{})
-	return err
 }

@@ -48,6 +48,8 @@ func TestEachAlertFiresWhenItShouldAndNotOtherwise(t *testing.T) {
 		scrapes  = 41 // ten minutes
 		applied  = `mapstore_transactions_total{outcome="applied"}`
 		failed   = `mapstore_transactions_total{outcome="failed"}`
+		backedUp = `mapstore_backups_total{outcome="written"}`
+		noBackup = `mapstore_backups_total{outcome="failed"}`
 		unknown  = `mapstore_transactions_total{outcome="unknown"}`
 		queued   = "mapstore_queued_transactions"
 		requests = "mapstore_write_request_duration_seconds_count"
@@ -61,11 +63,12 @@ func TestEachAlertFiresWhenItShouldAndNotOtherwise(t *testing.T) {
 		"MapstoreNearlyFull":       {changes{"mapstore_size_limit_ratio": constantly(0.91)}, changes{"mapstore_size_limit_ratio": constantly(0.9)}},
 		"MapstoreUnknownOutcome":   {changes{unknown: justNow}, changes{failed: growing(1)}},
 		"MapstoreWritesStuck":      {changes{queued: constantly(1), "mapstore_commits_total": constantly(7)}, changes{queued: constantly(1)}},
-		"MapstoreWritesFailing":    {changes{applied: constantly(7)}, changes{applied: constantly(7), failed: constantly(7)}},
+		"MapstoreWritesFailing":    {changes{applied: constantly(7)}, changes{applied: constantly(7), failed: constantly(7), unknown: constantly(7)}},
 		"MapstoreConflictStorm":    {changes{"mapstore_conflicts_total": growing(60), requests: growing(100)}, changes{"mapstore_conflicts_total": growing(40), requests: growing(100)}},
 		"MapstoreSubscriberBehind": {changes{"mapstore_subscription_lag_seconds": constantly(61)}, changes{"mapstore_subscription_lag_seconds": constantly(60)}},
 		"MapstoreCallbackPanics":   {changes{"mapstore_callback_panics_total": growing(1)}, changes{"mapstore_callback_panics_total": constantly(7)}}, // of yesterday
 		"MapstoreReset":            {changes{"mapstore_resets_total": growing(1)}, changes{"mapstore_resets_total": constantly(7)}},
+		"MapstoreBackupFailing":    {changes{noBackup: growing(1)}, changes{noBackup: growing(1), backedUp: growing(1)}},
 		"MapstoreRejectedValues":   {changes{"mapstore_rejected_keys": constantly(1)}, changes{"mapstore_rejections_total": growing(1)}},
 	}
 	for name, rule := range readAlerts(t) {

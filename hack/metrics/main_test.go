@@ -6,6 +6,7 @@ package metrics
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +31,24 @@ type target struct {
 
 func newTarget(t *testing.T) *target {
 	t.Helper()
-	store := mapstoretest.NewAPI(t).Open(t, "settings", mapstore.Options{})
+	return targetOf(t, mapstoretest.NewAPI(t).Open(t, "settings", mapstore.Options{}))
+}
+
+// newRestored returns a target that serves a backup.
+func newRestored(t *testing.T) *target {
+	t.Helper()
+	api, opts := mapstoretest.NewAPI(t), mapstore.Options{Backup: filepath.Join(t.TempDir(), "settings")}
+	api.Open(t, "settings", opts).Close()
+	api.Fail(mapstoretest.Refused())
+	store := api.Start(t, "settings", opts)
+	if _, err := store.WaitUntil(t.Context(), func(*mapstore.Snapshot) bool { return !store.Status().Restored.IsZero() }); err != nil {
+		t.Fatal(err)
+	}
+	return targetOf(t, store)
+}
+
+func targetOf(t *testing.T, store *mapstore.Store) *target {
+	t.Helper()
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(metrics.NewCollector(store))
 	return &target{t, store, registry}

@@ -50,7 +50,7 @@ func TestTheReliabilityPageNamesTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources := testsIn(t, "pkg/watch", "pkg/internal/group", "pkg/internal/ledger", "pkg/internal/remote", "pkg/mapstore", "hack/e2e")
+	sources := testsIn(t, "pkg/watch", "pkg/internal/backup", "pkg/internal/group", "pkg/internal/ledger", "pkg/internal/remote", "pkg/mapstore", "hack/e2e")
 	names := regexp.MustCompile(`\b(?:Test|Fuzz)[A-Z]\w+`).FindAllString(string(page), -1)
 	if len(names) < 20 {
 		t.Errorf("the page names only %d tests", len(names))

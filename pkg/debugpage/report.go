@@ -34,9 +34,11 @@ type status struct {
 	State       state      `json:"state"`
 	Error       string     `json:"error,omitempty"`
 	LastContact *time.Time `json:"lastContact,omitempty"`
+	Restored    *time.Time `json:"restored,omitempty"` // of when the backup is that is served
 	Exists      bool       `json:"exists"`
 	Revision    string     `json:"revision"`
 	UID         string     `json:"uid,omitempty"`
+	WriteError  string     `json:"writeError,omitempty"`
 	Rejected    []string   `json:"rejected,omitempty"` // keys whose newest value is rejected
 }
 
@@ -46,6 +48,7 @@ type state string
 const (
 	fresh   state = "fresh"
 	waiting state = "waiting" // for the first sync
+	backup  state = "backup"  // the same, with a backup until then
 	stale   state = "stale"
 	closed  state = "closed"
 )
@@ -148,11 +151,19 @@ func (h *Handler) status(snapshot *mapstore.Snapshot) status {
 	if !now.LastContact.IsZero() {
 		s.LastContact = &now.LastContact
 	}
+	if now.WriteErr != nil {
+		s.WriteError = strings.TrimPrefix(now.WriteErr.Error(), "mapstore: ")
+	}
+	if !now.Restored.IsZero() {
+		s.Restored = &now.Restored
+	}
 	if now.Err != nil {
 		s.Error = strings.TrimPrefix(now.Err.Error(), "mapstore: ")
 		switch {
 		case errors.Is(now.Err, mapstore.ErrClosed):
 			s.State = closed
+		case s.Restored != nil:
+			s.State = backup
 		case !now.Synced:
 			s.State = waiting
 		default:

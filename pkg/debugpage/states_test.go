@@ -95,6 +95,18 @@ func TestWhatThePageSays(t *testing.T) {
 				time.Sleep(time.Minute)
 			},
 		},
+		"from a backup": {
+			data: map[string]string{"k": "v"},
+			happens: func(s *site) {
+				opts := mapstore.Options{Namespace: "ns", Backup: filepath.Join(s.TempDir(), "settings")}
+				s.api.Open(s.T, "settings", opts).Close()
+				s.api.Fail(mapstoretest.Refused())
+				time.Sleep(25 * time.Hour)
+				s.store = s.api.Start(s.T, "settings", opts)
+				s.shown = s.page(debugpage.Options{Instance: "pod-7"})
+			},
+			urls: []string{"/", "/?format=json"},
+		},
 		"closed":     {data: map[string]string{"k": "v"}, happens: func(s *site) { s.store.Close() }},
 		"not synced": {happens: func(s *site) { s.another("settings") }},
 		// What was there when the page was made counts as the beginning, and so does what

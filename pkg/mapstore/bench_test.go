@@ -15,7 +15,7 @@ import (
 // What is guarded here are counts, which no busy machine changes. How long
 // things take is measured by hack/bench.
 
-func measuredStore(t testing.TB) *mapstore.Store {
+func measuredStore(t *testing.T) *mapstore.Store {
 	t.Helper()
 	values := make(map[string]string)
 	for i := range 100 {
@@ -99,21 +99,4 @@ func heapInUse() float64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return float64(stats.HeapAlloc)
-}
-
-func BenchmarkGet(b *testing.B) {
-	store := measuredStore(b)
-	b.ReportAllocs()
-	b.Run("serial", func(b *testing.B) {
-		for b.Loop() {
-			store.Get("key-00")
-		}
-	})
-	b.Run("parallel", func(b *testing.B) {
-		b.RunParallel(func(pb *testing.PB) {
-			for pb.Next() {
-				store.Get("key-00")
-			}
-		})
-	})
 }

@@ -8,7 +8,9 @@ import (
 // A Change is what one subscriber missed: it leads from the last version that the
 // subscriber was told of to the newest one.
 type Change struct {
-	// Old is the previous Change's New; in the first Change, an empty map.
+	// Old is the previous Change's New; in the first Change, an empty map. If there
+	// are filters, Old may be a later version than that, but one in which all that they
+	// let through is the same.
 	Old *Snapshot
 	// New is the newest version.
 	New *Snapshot

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/group"
@@ -30,7 +31,7 @@ type committer struct {
 	retry    *backoff
 	denied   time.Time // since when writes have been denied; zero while they are not
 
-	lastErr atomic.Pointer[error] // why the next attempt waits; nil after a commit. What is wrong with one write is not here
+	trouble atomic.Pointer[trouble] // nil after a commit. What is wrong with one write is not here
 
 	// For Stats.
 	requests, commits, conflicts, unsigned   atomic.Uint64
@@ -74,16 +75,17 @@ func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
 	if outcome.InFlight {
 		what = ErrUnknownOutcome
 	}
-	if lastErr := c.lastErr.Load(); why == nil && lastErr != nil { // the write had no attempt of its own
-		why = *lastErr
+	if t := c.trouble.Load(); why == nil && t != nil { // the write had no attempt of its own
+		why = t.err
 	}
-	if why == nil {
-		why = c.source.link.Load().obstacle()
+	waits := c.remote.WaitsFor(true)
+	if waits == nil && why == nil {
+		waits = c.source.obstacle(c.source.link.Load())
 	}
 	if met := c.turns.met.Load(); met != nil {
 		what = fmt.Errorf("%w: %v", what, met)
 	}
-	if why == nil {
+	if why = followedBy(why, waits); why == nil {
 		return fmt.Errorf("%w: %w", what, outcome.Err)
 	}
 	return fmt.Errorf("%w: %w: %w", what, outcome.Err, why)
@@ -127,8 +129,8 @@ func (c *committer) close() { c.group.Close(errClosedBefore) }
 // awaitSync blocks until the first sync. Until then transactions wait. If the server
 // denies access, they end with what it says.
 func (c *committer) awaitSync(ctx context.Context) bool {
-	for {
-		l, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
+	for asked := (time.Time{}); ; asked = time.Now() {
+		l, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
 		if err != nil || l.synced {
 			return err == nil
 		}
@@ -155,10 +157,13 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	var outcome ledger.Outcome
 	if draft := commit.draft; !draft.base.Exists() {
 		stop := context.AfterFunc(ctx, batch.Cancel)
-		if len(draft.data) > 0 {
-			outcome = c.create(attempt, draft.base)
-		} else {
+		switch {
+		case len(draft.data) == 0:
 			outcome = c.confirmAbsent(attempt)
+		case c.options.MustExist:
+			outcome = ledger.Outcome{Kind: ledger.Refused, Err: c.absence()}
+		default:
+			outcome = c.create(attempt, draft.base)
 		}
 		stop()
 	} else {
@@ -180,9 +185,9 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	case outcome.Kind == ledger.Committed:
 		c.retry = newBackoff(c.options.MaxBackoff)
 		c.denied = time.Time{}
-		c.lastErr.Store(nil)
-	case outcome.Kind == ledger.Unavailable && outcome.Err != nil:
-		c.lastErr.Store(&outcome.Err)
+		c.trouble.Store(nil)
+	case outcome.Kind == ledger.Unavailable, remote.IsDenied(outcome.Err):
+		c.inTrouble(outcome.Err)
 	}
 	if outcome.Err != nil && !errors.Is(outcome.Err, remote.ErrWithheld) {
 		batch.Note(outcome.Err)
@@ -230,6 +235,29 @@ func (c *committer) isFinal(err error) bool {
 	return true
 }
 
+// A trouble is why writes do not succeed.
+type trouble struct {
+	since time.Time
+	err   error
+}
+
+// inTrouble notes what an attempt to write has met, unless err is nil.
+func (c *committer) inTrouble(err error) {
+	if err == nil || errors.Is(err, ErrClosed) {
+		return
+	}
+	next := &trouble{time.Now(), err}
+	if before := c.trouble.Load(); before != nil {
+		next.since = before.since
+	}
+	c.trouble.Store(next)
+}
+
+// absence returns the error of a map that must exist and does not.
+func (c *committer) absence() error {
+	return fmt.Errorf("mapstore: Options.MustExist is set: %w", apierrors.NewNotFound(corev1.Resource("configmaps"), c.remote.Namespace()+"/"+c.remote.Name()))
+}
+
 // learn keeps what a commit has shown about whether ids arrive.
 func (c *committer) learn(e ledger.Evidence) {
 	if e == ledger.Unproven {
@@ -244,10 +272,9 @@ func (c *committer) learn(e ledger.Evidence) {
 // countRequest notes that a request that writes is being sent. The caller must call
 // answered when the request has ended; answered returns how long it took.
 func (c *committer) countRequest() (answered func(remote.Fate) time.Duration) {
-	relax, asked := c.source.expectAnswer(), time.Now()
+	asked := time.Now()
 	c.requests.Add(1)
 	return func(fate remote.Fate) time.Duration {
-		relax()
 		took := time.Since(asked)
 		c.requestTime.Add(int64(took))
 		if fate == remote.Conflict {

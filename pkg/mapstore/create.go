@@ -4,6 +4,7 @@ import (
 	"context"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
@@ -13,7 +14,14 @@ import (
 func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	answered := c.countRequest()
 	id := c.turns.NewID(false)
-	created, fate, err := c.remote.Create(ctx, ledger.Annotation, id)
+	wanted := c.options.Metadata.clone()
+	if wanted.Annotations == nil {
+		wanted.Annotations = make(map[string]string, 1)
+	}
+	wanted.Annotations[ledger.Annotation] = id
+	created, fate, err := c.remote.Create(ctx, metav1.ObjectMeta{
+		Labels: wanted.Labels, Annotations: wanted.Annotations, OwnerReferences: wanted.OwnerReferences,
+	}, func() { c.source.suspect(ctx) })
 	answered(fate)
 	switch fate {
 	case remote.Applied:
@@ -23,10 +31,10 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 			return ledger.Outcome{Kind: ledger.Superseded, Evidence: evidence}
 		}
 		// The copy is newer than the server, which must have gone back in time.
-		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx)}
+		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx, remote.Once)}
 	case remote.Conflict:
 		if apierrors.IsConflict(err) { // somebody else was faster
-			if c.source.refresh(ctx) == nil && c.local.load().Exists() {
+			if c.source.refresh(ctx, remote.Once) == nil && c.local.load().Exists() {
 				return ledger.Outcome{Kind: ledger.Superseded, Err: err}
 			}
 			return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
@@ -42,7 +50,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 // confirmAbsent commits a draft that changes nothing, in a map that does not exist: it
 // confirms that the map still does not exist.
 func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
-	switch err := c.source.refresh(ctx); {
+	switch err := c.source.refresh(ctx, remote.Once); {
 	case remote.IsDenied(err):
 		return ledger.Outcome{Kind: ledger.Refused, Err: err}
 	case err != nil:

@@ -18,7 +18,8 @@
 //
 // [Store.Get] and [Store.Snapshot] are one atomic load. They never block and never fail.
 // During an outage they serve the last known state, and [Store.Status] says how old it
-// is and why. A [Snapshot] is one committed version of the map: read keys that belong
+// is and why. With [Options].Backup, a program can even start during one, from the state
+// that it had last. A [Snapshot] is one committed version of the map: read keys that belong
 // together from one Snapshot. A store never goes back in time, except through a Reset
 // (below). Once a write has returned, every later read on the same store sees it. Other
 // processes see it moments later, or wait for it: [Store.WaitFor] waits for a revision,

@@ -1,10 +1,13 @@
 package mapstore
 
 import (
+	"fmt"
 	"maps"
 	"unicode/utf8"
 
 	corev1 "k8s.io/api/core/v1"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 )
 
 // A draft is the next version of the map while transactions are added to it, one after
@@ -54,6 +57,9 @@ func (d *draft) Add(tx *Tx) error {
 	}
 	if d.base.immutable() {
 		return ErrImmutable
+	}
+	if d.base.ledgerRoom() < ledger.MinRoom {
+		return fmt.Errorf("%w: its annotations leave no room for %s", ErrTooLarge, ledger.Annotation)
 	}
 	d.merge(tx)
 	d.size = next

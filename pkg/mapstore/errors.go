@@ -32,6 +32,10 @@ var (
 	// marked as immutable. Only deleting and recreating it can change it.
 	ErrImmutable = errors.New("mapstore: map is immutable")
 
+	// ErrMissing is returned when the copy is current and lacks what a [View]
+	// requires, such as a required Value of package typed.
+	ErrMissing = errors.New("mapstore: required and missing")
+
 	// ErrUnknownOutcome is returned when a write was sent, its answer was
 	// lost, and it could not be found out whether it was applied. Every other
 	// error of a write means that it was not applied.

@@ -1,6 +1,7 @@
 package mapstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ type link struct {
 	err     error     // why the last attempt to list or watch failed; nil if it did not
 	since   time.Time // when attempts began to fail
 	denied  time.Time // when the server began to deny access; zero if it does not
+	asked   time.Time // when the attempt that err is of began
 	ended   time.Time // when the watch ended; zero while it is open
 
 	recovered time.Time // when the last outage ended; zero if there was none
@@ -36,8 +38,10 @@ const denialGrace = 3 * time.Second
 // of an absent map is the cluster's and not of a version of the map.
 const watchGrace = time.Second
 
-func (l link) deniedForLong() bool {
-	return !l.denied.IsZero() && time.Since(l.denied) >= denialGrace
+// isDenial reports whether the server means it that it denies access, and has said so to
+// an attempt that began after since: rights may have been granted before.
+func (l link) isDenial(since time.Time) bool {
+	return !l.denied.IsZero() && time.Since(l.denied) >= denialGrace && l.asked.After(since)
 }
 
 // isSettled reports whether a server that denies something means it: one that has just
@@ -46,20 +50,32 @@ func (l link) isSettled() bool { return l.err == nil && time.Since(l.recovered) 
 
 var (
 	errNotStarted = errors.New("Start has not been called")
-	errNotSynced  = errors.New("waiting for the API server's answer")
+	errNotSynced  = errors.New("the watch is not open yet")
 )
 
-// obstacle returns what keeps the copy from following the server; nil if nothing.
-func (l link) obstacle() error {
+// obstacle returns what keeps the copy from following the server; nil if nothing does
+// according to l.
+func (src *source) obstacle(l link) error {
+	waits := src.remote.WaitsFor(false)
 	switch {
+	case l.err != nil && errors.Is(waits, remote.ErrThrottled):
+		return followedBy(l.err, waits)
 	case l.err != nil:
 		return l.err
 	case !l.started:
 		return errNotStarted
 	case !l.synced:
-		return errNotSynced
+		return cmp.Or(waits, errNotSynced)
 	}
 	return nil
+}
+
+// followedBy returns what was met before, and what is waited for now. Either may be nil.
+func followedBy(before, now error) error {
+	if before == nil || now == nil {
+		return cmp.Or(before, now)
+	}
+	return fmt.Errorf("%w; now %w", before, now)
 }
 
 // discreet returns a text for err that may be logged. It may quote what an API server

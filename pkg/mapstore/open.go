@@ -2,27 +2,16 @@ package mapstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
-	"os"
-	"strings"
 	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/connrotation"
-)
 
-// Environment variables that [Open] reads.
-const (
-	envConfigPath = "MAPSTORE_CLUSTER_CONFIG_PATH"
-	envNamespace  = "NAMESPACE"
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
-
-// serviceAccountNamespace is the file in which a pod finds its namespace.
-const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 // Open connects to the cluster as the environment says, starts a store for the
 // ConfigMap name, and waits for its first sync. The store runs until Close; ctx
@@ -31,17 +20,23 @@ const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/n
 // Open uses the first of these that applies:
 //
 //   - for the cluster: the kubeconfig file named by MAPSTORE_CLUSTER_CONFIG_PATH; the
-//     cluster that the process runs in; KUBECONFIG or the usual kubeconfig.
+//     cluster that the process runs in, if it has the token of a service account; the
+//     kubeconfig files named by KUBECONFIG, or else the one in the home directory.
 //   - for the namespace: opts.Namespace; NAMESPACE; the kubeconfig context's namespace;
 //     the service account's namespace; "default".
 //
 // Open lifts client-go's limit of 5 requests a second. The store has a connection of
 // its own; for many stores in one process, it is cheaper to call New with one client.
 //
+// If the API server cannot be reached, and the file that opts.Backup names has a state of
+// the map, Open returns after two seconds with that; the store goes on trying. A server
+// that answers, such as that the map may not be read, is not out of reach: then Open
+// returns what it says.
+//
 // Open returns [ErrInvalidName] and [ErrInvalidArgument] as New does, an error that says
 // what is wrong with the kubeconfig, and the errors of [Store.WaitForSync].
 func Open(ctx context.Context, name string, opts Options) (*Store, error) {
-	config, namespace, err := clusterFromEnvironment()
+	config, namespace, err := clusterFromEnvironment(rest.InClusterConfig)
 	if err != nil {
 		return nil, fmt.Errorf("mapstore: cannot tell which cluster to use: %w", err)
 	}
@@ -64,65 +59,39 @@ func Open(ctx context.Context, name string, opts Options) (*Store, error) {
 	}
 	store.release = connections.CloseAll
 	go store.Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the store was started or closed before
-	if err := store.WaitForSync(ctx); err != nil {
+	if err := store.awaitOpen(ctx); err != nil {
 		store.Close()
 		return nil, fmt.Errorf("%w (cluster %s)", err, config.Host)
 	}
 	return store, nil
 }
 
-// clusterFromEnvironment returns how to reach the cluster, and the namespace to
-// use, as documented at Open.
-func clusterFromEnvironment() (*rest.Config, string, error) {
-	if path := os.Getenv(envConfigPath); path != "" {
-		config, namespace, err := clusterFromKubeconfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: path})
-		if err != nil {
-			return nil, "", fmt.Errorf("%s=%s: %w", envConfigPath, path, err)
-		}
-		return config, namespace, nil
+// openGrace is how long the API server may take to answer before Open returns with a
+// backup.
+const openGrace = 2 * time.Second
+
+// awaitOpen waits for the first sync, or until there is a backup and the API server has
+// been out of reach for openGrace.
+func (s *Store) awaitOpen(ctx context.Context) error {
+	if s.options.Backup == "" {
+		return s.WaitForSync(ctx)
 	}
-	config, err := rest.InClusterConfig()
-	if err == nil {
-		return config, namespaceOr(""), nil
+	asked := time.Now()
+	soon, cancel := context.WithTimeout(ctx, openGrace)
+	defer cancel()
+	if err := s.awaitSync(soon, asked); soon.Err() == nil {
+		return err
 	}
-	if !errors.Is(err, rest.ErrNotInCluster) {
-		return nil, "", err
+	if l, err := s.source.link.Wait(ctx, func(l link) bool {
+		return l.synced || l.isDenial(asked) || s.servesBackup() && !remote.IsAnswer(l.err)
+	}); err == nil && s.servesBackup() && !l.isDenial(asked) {
+		return nil
 	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	config, namespace, err := clusterFromKubeconfig(rules)
-	if err != nil {
-		return nil, "", fmt.Errorf("not in a cluster, and no usable kubeconfig in %s: %w", strings.Join(rules.Precedence, ", "), err)
-	}
-	return config, namespace, nil
+	return s.awaitSync(ctx, asked) // it returns at once, and says why
 }
 
-func clusterFromKubeconfig(rules *clientcmd.ClientConfigLoadingRules) (*rest.Config, string, error) {
-	kubeconfig, err := rules.Load()
-	if err != nil {
-		return nil, "", err
-	}
-	config, err := clientcmd.NewDefaultClientConfig(*kubeconfig, nil).ClientConfig()
-	if err != nil {
-		return nil, "", err
-	}
-	namespace := ""
-	if current, ok := kubeconfig.Contexts[kubeconfig.CurrentContext]; ok {
-		namespace = current.Namespace
-	}
-	return config, namespaceOr(namespace), nil
-}
-
-// namespaceOr returns the environment variable's namespace, else fromContext, else the
-// service account's namespace, else "default", as kubectl does.
-func namespaceOr(fromContext string) string {
-	if namespace := os.Getenv(envNamespace); namespace != "" {
-		return namespace
-	}
-	if fromContext != "" {
-		return fromContext
-	}
-	if data, err := os.ReadFile(serviceAccountNamespace); err == nil && len(strings.TrimSpace(string(data))) > 0 {
-		return strings.TrimSpace(string(data))
-	}
-	return "default"
+// servesBackup reports whether the copy comes from a backup that Open may return with.
+func (s *Store) servesBackup() bool {
+	now := s.local.load()
+	return now.isRestored() && (now.Exists() || !s.options.MustExist)
 }

@@ -13,7 +13,7 @@ import (
 
 // Get returns the value of key in the local copy, and whether the map has it.
 // It costs one atomic load and one map lookup, never blocks and never fails.
-// Before the first sync the map is empty, and during an outage Get serves the
+// Before the first sync the map is empty, or a backup's, and during an outage Get serves the
 // last known state; [Store.Status] tells which. For several keys that belong
 // together use one [Store.Snapshot].
 func (s *Store) Get(key string) (string, bool) {
@@ -37,13 +37,13 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	defer done()
-	if err := s.source.refresh(ctx); err != nil {
+	if err := s.source.refresh(ctx, remote.Once); err != nil {
 		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
 			err = cause
 		}
 		return nil, fmt.Errorf("mapstore: cannot read %s/%s: %w", s.remote.Namespace(), s.remote.Name(), err)
 	}
-	return s.local.load(), nil
+	return s.settled(ctx, s.local.load()), nil
 }
 
 // WaitFor blocks until the local copy is at least as new as revision, and returns the
@@ -61,18 +61,27 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 	}
 	isThere := func(now *Snapshot) bool { return revision == "" || !older(now.revision, revision) }
 	retry := newBackoff(s.options.MaxBackoff)
+	var last error // what the server said when it was asked
 	for grace := watchGrace; ; grace = retry.next() {
 		soon, cancel := context.WithTimeout(ctx, grace)
 		snapshot, err := s.wait(soon, "revision "+revision, isThere)
 		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		if err == nil {
+			return s.settled(ctx, snapshot), nil
+		}
+		if ctx.Err() != nil && last != nil {
+			err = fmt.Errorf("%w: %w", err, last)
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return snapshot, err
 		}
 		// It may be a version of the map, which the watch will bring; or one of another
 		// object, as of an absent map, which the server comes to know of.
-		if reached, _ := s.hasReached(ctx, revision); reached {
-			return s.local.load(), nil
+		reached, err := s.hasReached(ctx, revision)
+		if reached {
+			return s.settled(ctx, s.local.load()), nil
 		}
+		last = err
 	}
 }
 
@@ -97,7 +106,11 @@ func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snap
 	if cond == nil {
 		return nil, fmt.Errorf("%w: the condition is nil", ErrInvalidArgument)
 	}
-	return s.wait(ctx, "the condition", cond)
+	snapshot, err := s.wait(ctx, "the condition", cond)
+	if err != nil {
+		return nil, err
+	}
+	return s.settled(ctx, snapshot), nil
 }
 
 func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool) (*Snapshot, error) {
@@ -112,4 +125,10 @@ func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool
 		return nil, fmt.Errorf("mapstore: waiting for %s: %w: %w", what, err, stale)
 	}
 	return nil, fmt.Errorf("mapstore: waiting for %s: %w", what, err)
+}
+
+// settled returns the version once all Views have seen it.
+func (s *Store) settled(ctx context.Context, now *Snapshot) *Snapshot {
+	s.views.settle(ctx, now)
+	return now
 }

@@ -59,14 +59,29 @@ func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 	if asked.rewinds != now.rewinds {
 		return nil
 	}
+	if now.isRestored() { // nobody has confirmed it, so that any answer replaces it
+		asked = now
+	}
 	switch {
 	case newer(next.revision, now.revision):
 		return r.replaceLocked(now, next, false)
 	case older(next.revision, asked.revision) && older(next.revision, now.revision), next.revision == now.revision && !next.equal(now):
 		return r.replaceLocked(now, next, true)
+	case now.isRestored(): // the same version, but whole, as a write needs it
+		return r.replaceLocked(now, next, false)
 	}
 	r.tellLocked(now, next)
 	return now
+}
+
+// restore makes next, which comes from a backup, the first version, unless the server has
+// been faster.
+func (r *replica) restore(next *Snapshot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := r.load(); now.sequence == 0 {
+		r.replaceLocked(now, next, false)
+	}
 }
 
 func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
@@ -76,8 +91,8 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 	recreated := now.uid != "" && next.uid != now.uid
 	next.sequence, next.resets, next.rewinds, next.committed = now.sequence+1, now.resets, now.rewinds, time.Now()
 	// A write that leaves the ledger unchanged is no store's commit, and the age of the
-	// first version is unknown.
-	if now.sequence == 0 || slices.Equal(next.ledger(), now.ledger()) {
+	// first version that comes from the server is unknown.
+	if now.sequence == 0 || now.isRestored() || slices.Equal(next.ledger(), now.ledger()) {
 		next.committed = now.committed
 	}
 	if next.held = time.Now(); now.sequence == 0 || next.hold() == now.hold() {

@@ -3,6 +3,7 @@ package mapstore
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -104,7 +105,7 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 	for closed := closing.Done(); ; {
 		switch action {
 		case ledger.Report:
-			return m.resolver.Outcome()
+			return m.outcome(changes)
 		case ledger.SendFence:
 			m.object = newDraft(m.draft.base).configMap()
 			m.sign(m.turns.NewID(false))
@@ -162,6 +163,18 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 	}
 }
 
+// outcome returns how the commit has ended. The ledger shows that it has landed, and not
+// whether the server kept what it changes; the version that it made does. If that is no
+// longer the newest, or the watch has not brought it, the commit counts as applied.
+func (m *commit) outcome(changes bool) ledger.Outcome {
+	outcome, base, now := m.resolver.Outcome(), m.draft.base, m.local.load()
+	isOurs := changes && now.follows == base.revision && now.ledger().Head() == m.id
+	if outcome.Kind == ledger.Committed && m.acknowledged == nil && isOurs && maps.Equal(now.data, base.data) {
+		outcome.Kind, outcome.Err = ledger.Refused, errUndone
+	}
+	return outcome
+}
+
 // elapsed returns the event for the end of a wait. A request that has not left the
 // client by then is withheld.
 func (m *commit) elapsed() *ledger.Event {
@@ -179,6 +192,9 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 			why = fmt.Errorf("%w: %w", doubt, why)
 		}
 		m.batch.Note(why)
+		if r.Kind == ledger.Lost || r.Kind == ledger.Declined || r.Kind == ledger.Unsent {
+			m.inTrouble(why)
+		}
 	}
 	switch r.Kind {
 	case ledger.Applied:
@@ -212,6 +228,6 @@ func (m *commit) sign(id string) {
 	if m.object.Annotations == nil {
 		m.object.Annotations = make(map[string]string, 1)
 	}
-	m.object.Annotations[ledger.Annotation] = m.draft.base.ledger().With(id)
+	m.object.Annotations[ledger.Annotation] = m.draft.base.ledger().With(id, m.draft.base.ledgerRoom())
 	delete(m.object.Annotations, ledger.HoldAnnotation)
 }

@@ -6,12 +6,13 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apivalidation "k8s.io/apimachinery/pkg/api/validation"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/backup"
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 )
 
@@ -27,6 +28,10 @@ type Snapshot struct {
 	// that; else "".
 	follows string
 
+	// When this was known to be the current version, if it comes from a backup and no
+	// server has confirmed it; else zero. Such a version is never the base of a write.
+	restored time.Time
+
 	// Set by the replica before the snapshot is published.
 	sequence  uint64    // see Sequence
 	resets    uint64    // grows by one with every Reset
@@ -38,7 +43,8 @@ type Snapshot struct {
 	sorted              []string
 	counted             size
 
-	diff atomic.Pointer[diff]
+	diffing sync.Mutex // protects diffs
+	diffs   []diff     // those asked for last, oldest first
 }
 
 // A diff remembers in which keys a snapshot differs from an earlier one. It has that
@@ -47,6 +53,11 @@ type diff struct {
 	from uint64
 	keys []string
 }
+
+// maxDiffs is how many diffs a snapshot remembers. Nearly all subscribers come from the
+// version before; those that are behind come from the one before that, and new ones from
+// nothing.
+const maxDiffs = 4
 
 // NewSnapshot returns a Snapshot with these values, for testing code that reads one. Its
 // Exists is true; its Revision, UID and Sequence are zero. NewSnapshot copies values.
@@ -73,6 +84,15 @@ func newSnapshot(object *corev1.ConfigMap) *Snapshot {
 // object's, or "" if it is not known.
 func absentSnapshot(uid types.UID, revision string) *Snapshot {
 	return &Snapshot{uid: uid, revision: revision}
+}
+
+// restoredSnapshot returns the version that is in a backup.
+func restoredSnapshot(state *backup.State) *Snapshot {
+	s := &Snapshot{data: state.Values, revision: state.Revision, uid: types.UID(state.UID), restored: state.Current}
+	if state.Exists {
+		s.object = &corev1.ConfigMap{}
+	}
+	return s
 }
 
 // Get returns the value of key, and whether the map has it.
@@ -103,7 +123,7 @@ func (s *Snapshot) All() iter.Seq2[string, string] {
 func (s *Snapshot) Exists() bool { return s.object != nil }
 
 // Revision returns the ConfigMap's resource version. For a map that does not exist, it
-// returns a revision at which it did not. Before the first sync it is empty.
+// returns a revision at which it did not. Before there is any version it is empty.
 func (s *Snapshot) Revision() string { return s.revision }
 
 // UID returns the ConfigMap's UID. A deleted map keeps the UID of the object that was
@@ -132,7 +152,11 @@ func (s *Snapshot) equal(other *Snapshot) bool {
 	if !s.Exists() || !other.Exists() {
 		return s.Exists() == other.Exists()
 	}
-	return s.uid == other.uid && maps.Equal(s.data, other.data) && maps.Equal(s.object.Annotations, other.object.Annotations)
+	if s.uid != other.uid || !maps.Equal(s.data, other.data) {
+		return false
+	}
+	partial := s.isRestored() || other.isRestored() // a backup has no annotations
+	return partial || maps.Equal(s.object.Annotations, other.object.Annotations)
 }
 
 // ledger returns the ids of the last commits.
@@ -156,6 +180,20 @@ func (s *Snapshot) sight() ledger.Sight {
 	return ledger.Sight{IDs: s.ledger(), Committed: s.committed, Hold: s.hold(), Held: s.held}
 }
 
+// ledgerRoom returns how many bytes the ledger can have beside the other annotations.
+func (s *Snapshot) ledgerRoom() int {
+	room := apivalidation.TotalAnnotationSizeLimitB - len(ledger.Annotation)
+	if s.object == nil {
+		return room
+	}
+	for name, value := range s.object.Annotations {
+		if name != ledger.Annotation {
+			room -= len(name) + len(value)
+		}
+	}
+	return room
+}
+
 // version returns what the snapshot shows about commits.
 func (s *Snapshot) version() ledger.Version {
 	return ledger.Version{
@@ -169,6 +207,8 @@ func (s *Snapshot) version() ledger.Version {
 		Hold:     s.hold(),
 	}
 }
+
+func (s *Snapshot) isRestored() bool { return !s.restored.IsZero() }
 
 func (s *Snapshot) immutable() bool {
 	return s.object != nil && s.object.Immutable != nil && *s.object.Immutable
@@ -189,24 +229,37 @@ func (s *Snapshot) size() size {
 	return s.counted
 }
 
-// changedSince returns the sorted keys in which s differs from old. It remembers its
-// last result, because most subscribers ask for the same old version.
+// changedSince returns the sorted keys in which s differs from old. Subscribers who come
+// from the same version share the work.
 func (s *Snapshot) changedSince(old *Snapshot) []string {
-	if d := s.diff.Load(); d != nil && d.from == old.sequence {
-		return d.keys
+	s.diffing.Lock()
+	defer s.diffing.Unlock()
+	for _, d := range s.diffs {
+		if d.from == old.sequence {
+			return d.keys
+		}
 	}
+	if len(s.diffs) == maxDiffs {
+		s.diffs = slices.Delete(s.diffs, 0, 1)
+	}
+	keys := differing(s.data, old.data)
+	s.diffs = append(s.diffs, diff{old.sequence, keys})
+	return keys
+}
+
+// differing returns the sorted keys in which two maps differ.
+func differing(a, b map[string]string) []string {
 	var keys []string
-	for key, value := range s.data {
-		if before, ok := old.data[key]; !ok || before != value {
+	for key, value := range a {
+		if other, ok := b[key]; !ok || other != value {
 			keys = append(keys, key)
 		}
 	}
-	for key := range old.data {
-		if _, ok := s.data[key]; !ok {
+	for key := range b {
+		if _, ok := a[key]; !ok {
 			keys = append(keys, key)
 		}
 	}
 	slices.Sort(keys)
-	s.diff.Store(&diff{old.sequence, keys})
 	return keys
 }

@@ -37,9 +37,10 @@ type source struct {
 	open atomic.Pointer[stream] // the newest watch
 
 	// Used only in the reflector's calls, which come one at a time.
-	listed   bool   // there was a list since the last watch was opened
-	rewinds  uint64 // the rewinds of versions that the watch brings: see Snapshot
-	position string // the revision of the last version that the watch brought or began with; "" if none
+	asked    time.Time // when the last attempt to list or watch began
+	listed   bool      // there was a list since the last watch was opened
+	rewinds  uint64    // the rewinds of versions that the watch brings: see Snapshot
+	position string    // the revision of the last version that the watch brought or began with; "" if none
 }
 
 func newSource(remote *remote.Map, local *replica, options Options) *source {
@@ -52,26 +53,24 @@ func (src *source) run(ctx context.Context) {
 	// The jitter can double a delay, so the cap is half of MaxBackoff.
 	limit := max(src.options.MaxBackoff/2, time.Millisecond)
 	silent := logr.Discard() // failed and connected log what matters of the reflector's log
-	var listing sync.Mutex   // held during a list: the reflector does not wait for it when it ends
+	// It is full during a list, for which the reflector does not wait when it ends.
+	listing := make(chan struct{}, 1)
 	reflector := cache.NewReflectorWithOptions(listerWatcher{&cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
-			listing.Lock()
-			defer listing.Unlock()
+			listing <- struct{}{}
+			defer func() { <-listing }()
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
+			src.asked = time.Now()
 			list, err := src.relist(ctx)
 			src.listed = err == nil
 			return list, src.failed(ctx, err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+			src.asked = time.Now()
 			w, err := src.watch(ctx, options)
-			if err != nil {
-				return nil, src.failed(ctx, err)
-			}
-			src.watches.Add(1)
-			src.connected()
-			return w, nil
+			return w, src.failed(ctx, err)
 		},
 	}}, &corev1.ConfigMap{}, (*sink)(src), cache.ReflectorOptions{
 		Logger:  &silent,
@@ -79,8 +78,7 @@ func (src *source) run(ctx context.Context) {
 		Backoff: &wait.Backoff{Duration: min(20*time.Millisecond, limit), Factor: 2, Jitter: 1, Steps: 64, Cap: limit},
 	})
 	reflector.RunWithContext(ctx)
-	listing.Lock()
-	defer listing.Unlock()
+	listing <- struct{}{}
 }
 
 // A listerWatcher makes the reflector list first and then watch. The alternative, one
@@ -129,16 +127,16 @@ func (src *source) list(ctx context.Context, t remote.Timeouts) (list *corev1.Co
 
 // refresh brings the replica up to date by a get, the cheapest quorum read: a list can
 // take a tenth of a second longer, when the server has to wait for its watch cache.
-func (src *source) refresh(ctx context.Context) error {
+func (src *source) refresh(ctx context.Context, t remote.Timeouts) error {
 	_, err := src.confirm(func() (*Snapshot, error) {
-		object, err := src.remote.Get(ctx, remote.Once)
+		object, err := src.remote.Get(ctx, t)
 		if err != nil {
 			return nil, err
 		}
 		return newSnapshot(object), nil
 	})
 	if apierrors.IsNotFound(err) {
-		_, _, err = src.list(ctx, remote.Once)
+		_, _, err = src.list(ctx, t)
 	}
 	return err
 }
@@ -174,26 +172,57 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	}
 	src.listed = false
 
-	w, err := src.remote.Watch(ctx, remote.Again, options)
-	if err != nil {
-		return nil, err
-	}
-	// A watch that brings nothing, not even a bookmark, may have lost its server
-	// unnoticed. So it is ended after a while, and opening the next one asks the server
-	// before the copy counts as stale.
-	opened := &stream{Interface: w, idle: time.AfterFunc(src.maxSilence(), w.Stop), ended: src.disconnected}
+	ctx, stop := context.WithCancel(ctx)
+	opened := &stream{stop: stop, ended: src.disconnected}
 	src.open.Store(opened)
 	if src.local.load().rewinds != src.rewinds { // the server has gone back in time since the list
-		opened.Interface.Stop()
+		stop()
 	}
-	src.heard()
-	return opened, nil
+	isQuiet := make(chan struct{}, 1)
+	answered := make(chan error, 1)
+	go func() {
+		var err error
+		opened.Interface, err = src.remote.Watch(ctx, remote.Timeouts{Connect: remote.Again.Connect, FirstByte: src.maxSilence()}, options, func() {
+			select {
+			case isQuiet <- struct{}{}:
+			default:
+			}
+		})
+		answered <- err
+	}()
+	for counts := false; ; {
+		select {
+		case <-isQuiet:
+			// A proxy may keep the answer back until there is an event. The list has made the
+			// copy current, and the request is on its way: the watch is as good as open.
+			counts = true
+			src.connected()
+		case err := <-answered:
+			switch {
+			case err == nil:
+				src.watches.Add(1)
+				src.connected()
+				src.heard()
+			case counts, ctx.Err() != nil: // it ends as a watch that has brought nothing
+				opened.Interface = apiwatch.NewEmptyWatch()
+			default:
+				stop()
+				return nil, err
+			}
+			// A watch that brings nothing, not even a bookmark, may have lost its server
+			// unnoticed. So it is ended after a while, and opening the next one asks the
+			// server before the copy counts as stale.
+			opened.idle = time.AfterFunc(src.maxSilence(), stop)
+			context.AfterFunc(ctx, opened.Interface.Stop) // a transport may not end a body with its ctx
+			return opened, nil
+		}
+	}
 }
 
 // reopen ends the watch, so that the next one begins with a list.
 func (src *source) reopen() {
 	if w := src.open.Load(); w != nil {
-		w.Interface.Stop()
+		w.stop()
 	}
 }
 
@@ -204,28 +233,27 @@ func (src *source) maxSilence() time.Duration {
 	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
 }
 
-// slowAnswer is how long a write may wait for its answer while the watch is silent too.
-// After that the watch is opened anew.
-const slowAnswer = 2 * time.Second
-
-// expectAnswer notes that a request that writes is being sent. If neither its answer nor
-// anything else comes from the server, the watch is opened anew, which finds out whether
-// the server still answers. So a store that writes notices within seconds that a server
-// hangs, without a short StaleAfter.
-func (src *source) expectAnswer() (answered func()) {
-	asked := time.Now()
-	suspicion := time.AfterFunc(slowAnswer, func() {
-		if contact := src.contact.Load(); contact != nil && contact.Before(asked) {
-			src.reopen()
-		}
-	})
-	return func() { suspicion.Stop() }
+// suspect is called when the answer to a request that writes is late. If nothing else has
+// come from the server meanwhile, it asks the server for a sign of life, and if none comes
+// either, the watch is opened anew, which finds out whether the server can be followed. So
+// a store that writes notices within seconds that a server hangs, without a short
+// StaleAfter; and a server that is only slow keeps the watch. It ends with ctx.
+func (src *source) suspect(ctx context.Context) {
+	heard := src.contact.Load()
+	if heard == nil || time.Since(*heard) < remote.Probe.FirstByte {
+		return
+	}
+	isBusy := apierrors.IsTooManyRequests(src.refresh(ctx, remote.Probe)) // a sign of life too
+	if !isBusy && src.contact.Load() == heard && ctx.Err() == nil {
+		src.reopen()
+	}
 }
 
 // A stream is a watch, and what to release when it ends.
 type stream struct {
 	apiwatch.Interface
-	idle  *time.Timer // ends the watch when the server has been silent for too long
+	stop  context.CancelFunc // ends the watch, or what opens it; for any goroutine
+	idle  *time.Timer        // calls stop when the server has been silent for too long
 	ended func()
 	once  sync.Once
 }
@@ -236,6 +264,7 @@ func (s *stream) Stop() {
 		s.idle.Stop()
 		s.ended()
 	})
+	s.stop()
 	s.Interface.Stop()
 }
 
@@ -256,6 +285,9 @@ func (src *source) connected() {
 		after.recovered = time.Now()
 	}
 	src.link.Store(after)
+	if !before.synced && !src.options.MustExist && !src.local.load().Exists() {
+		src.options.Logger.Info("The map does not exist; the first write creates it")
+	}
 }
 
 // disconnected notes that the watch has ended, for whatever reason.
@@ -276,7 +308,7 @@ func (src *source) failed(ctx context.Context, err error) error {
 		next.since = time.Now()
 		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
 	}
-	next.err = err
+	next.err, next.asked = err, src.asked
 	if !remote.IsDenied(err) {
 		next.denied = time.Time{}
 	} else if next.denied.IsZero() {

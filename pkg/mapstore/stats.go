@@ -52,6 +52,10 @@ type Stats struct {
 	// package typed, has rejected.
 	Rejections uint64
 
+	// Backups counts how often the file that [Options].Backup names was written, and
+	// BackupFailures the attempts that failed.
+	Backups, BackupFailures uint64
+
 	// Panics counts the panics of callbacks.
 	Panics uint64
 	// Subscriptions is how many subscriptions [Store.Subscriptions] returns: the
@@ -80,6 +84,8 @@ func (s *Store) Stats() Stats {
 		Failures:        c.failures.Load(),
 		Queued:          c.group.Queued(),
 		Rejections:      s.views.rejections.Load(),
+		Backups:         s.keeper.written.Load(),
+		BackupFailures:  s.keeper.failures.Load(),
 		Panics:          s.panics.Load(),
 	}
 	for _, subscription := range s.Subscriptions() {

@@ -19,13 +19,26 @@ type Status struct {
 	// LastContact is when the last answer or watch event, including bookmarks, came
 	// from the API server. Zero: never.
 	LastContact time.Time
-	// Err is why the copy may be stale right now; nil if it is not.
+	// Err is why the copy may be stale right now. If it is current, Err says that the map
+	// does not exist although [Options].MustExist is set, or is [ErrMissing] if the map
+	// lacks something that is required; nil if neither is so.
 	Err error
+	// WriteErr is why writes do not succeed: what the last one has met, if none has
+	// succeeded since. It is nil otherwise, also if what was wrong was wrong with one write
+	// only, as when an admission policy refuses a value. It does not set Err: the copy may
+	// be current all the same. Nobody tries while nobody writes, so it tells of the past
+	// then.
+	WriteErr error
+	// Restored is set while the copy comes from the file that [Options].Backup names: the
+	// time when that was known to be the current state. It is zero once the API server
+	// has answered, and Err is not nil until then.
+	Restored time.Time
 	// Rejected names what the [View]s cannot use right now, sorted. The views of
 	// package typed name the keys of Values and Deriveds; a Derived that rejects the
 	// map as a whole names its type, in parentheses. Each serves its last good value.
 	// Rejected does not set Err: otherwise a typo in a shared map would take all
 	// readers out of service at once, though each still works with its last good value.
+	// What is required is an exception, because somebody has asked for it.
 	Rejected []string
 }
 
@@ -36,31 +49,54 @@ const reconnectGrace = time.Second
 
 // Status returns the current status. It does no I/O.
 func (s *Store) Status() Status {
-	snapshot, link := s.local.load(), s.source.link.Load()
+	// The link first: if it is not synced, the copy may have been confirmed meanwhile, but
+	// if it is, the copy cannot be a backup's.
+	link := s.source.link.Load()
+	snapshot := s.local.load()
 	status := Status{
-		Synced:   link.synced,
-		Exists:   snapshot.Exists(),
-		Revision: snapshot.Revision(),
-		Bytes:    snapshot.size().values,
-		Rejected: s.views.rejected(),
+		Synced:      link.synced,
+		Exists:      snapshot.Exists(),
+		Revision:    snapshot.Revision(),
+		Bytes:       snapshot.size().values,
+		LastContact: s.source.lastContact(),
+		Restored:    snapshot.restored,
+		Rejected:    s.views.rejected(),
 	}
-	if contact := s.source.contact.Load(); contact != nil {
-		status.LastContact = *contact
+	if t := s.committer.trouble.Load(); t != nil {
+		status.WriteErr = fmt.Errorf("mapstore: no write has succeeded for %v: %w", time.Since(t.since).Round(time.Millisecond), t.err)
 	}
-	silent := time.Since(status.LastContact)
-	switch {
-	case s.isClosed():
-		status.Err = ErrClosed
-	case link.err != nil:
-		status.Err = fmt.Errorf("mapstore: cannot follow the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), link.err)
-	case !link.synced:
-		status.Err = fmt.Errorf("mapstore: not synced yet: %w", link.obstacle())
-	case !link.ended.IsZero() && time.Since(link.ended) > reconnectGrace:
-		status.Err = fmt.Errorf("mapstore: the watch ended %v ago, and the next one is not open yet", time.Since(link.ended).Round(time.Millisecond))
-	case silent > s.options.StaleAfter:
-		status.Err = fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
+	if status.Err = ErrClosed; !s.isClosed() {
+		status.Err = s.source.doubt(link, snapshot)
+	}
+	if status.Err == nil {
+		status.Err = s.lack()
 	}
 	return status
+}
+
+// doubt returns why snapshot may be stale; nil if it is not.
+func (src *source) doubt(link link, snapshot *Snapshot) error {
+	silent := time.Since(src.lastContact())
+	switch {
+	case snapshot.isRestored():
+		return fmt.Errorf("mapstore: serving a backup of %s: %w", snapshot.restored.UTC().Format(time.RFC3339), src.obstacle(link))
+	case link.err != nil:
+		return fmt.Errorf("mapstore: cannot follow the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), src.obstacle(link))
+	case !link.synced:
+		return fmt.Errorf("mapstore: not synced yet: %w", src.obstacle(link))
+	case !link.ended.IsZero() && time.Since(link.ended) > reconnectGrace:
+		return fmt.Errorf("mapstore: the watch ended %v ago, and the next one is not open yet", time.Since(link.ended).Round(time.Millisecond))
+	case silent > src.options.StaleAfter:
+		return fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
+	}
+	return nil
+}
+
+func (src *source) lastContact() time.Time {
+	if contact := src.contact.Load(); contact != nil {
+		return *contact
+	}
+	return time.Time{}
 }
 
 // Check returns Status().Err. It is a healthz.Checker, for a readiness probe:

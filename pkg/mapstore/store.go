@@ -25,6 +25,7 @@ type Store struct {
 	local     *replica
 	source    *source
 	committer *committer
+	keeper    *keeper
 	release   func() // releases what Open has acquired for the store
 	panics    atomic.Uint64
 
@@ -72,6 +73,10 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 	if err != nil {
 		return nil, err
 	}
+	if err := opts.Metadata.validate(namespace, name); err != nil {
+		return nil, err
+	}
+	opts.Metadata = opts.Metadata.clone()
 	opts.Logger = opts.Logger.WithValues("namespace", namespace, "configmap", name)
 	remote := remote.New(client, namespace, name, opts.FieldManager)
 	local := newReplica()
@@ -83,6 +88,7 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 		local:     local,
 		source:    source,
 		committer: newCommitter(remote, source, local, opts),
+		keeper:    newKeeper(remote, source, local, opts),
 		release:   func() {},
 		halted:    make(chan struct{}),
 		closed:    make(chan struct{}),
@@ -100,12 +106,15 @@ func (s *Store) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.keeper.restore()
 	var tasks sync.WaitGroup
 	tasks.Go(func() { s.source.run(ctx) })
 	tasks.Go(func() { s.committer.run(ctx) })
+	tasks.Go(func() { s.keeper.run(ctx) })
 	tasks.Wait()
 	s.end()
 	s.calls.Wait()
+	s.keeper.finish()
 	s.awaitClient()
 
 	s.source.link.Close()
@@ -186,25 +195,45 @@ func (s *Store) Name() string { return s.remote.Name() }
 // controller runs the store: each keeps its own copy of the map.
 func (s *Store) NeedLeaderElection() bool { return false }
 
-// WaitForSync blocks until the copy is current and follows the API server. If ctx ends
+// WaitForSync blocks until the copy is current and follows the API server: the map was
+// listed, and a watch is open. A watch that the server has neither answered nor refused
+// for a second counts as open, since some proxies answer with its first event. If ctx ends
 // first, the error says what has prevented that. If the server denies access for three
 // seconds, WaitForSync does not wait for ctx: it returns the server's error, which names
 // the missing verb. The store keeps trying, and recovers by itself when the right is
-// granted.
+// granted; asked again, WaitForSync waits for an answer that is newer than the question.
 //
-// It returns [ErrClosed] when the store is closed.
-func (s *Store) WaitForSync(ctx context.Context) error {
-	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.deniedForLong() })
+// When WaitForSync has returned nil, every Value and Derived of package typed that was
+// bound before is current too, within the limit that [Store.Attach] states. If the copy
+// is current and lacks what one of them requires, WaitForSync does not wait for that: it
+// returns [ErrMissing], with the names.
+//
+// With [Options].MustExist, a map that does not exist is an error at once, for which
+// apierrors.IsNotFound holds. It returns [ErrClosed] when the store is closed.
+func (s *Store) WaitForSync(ctx context.Context) error { return s.awaitSync(ctx, time.Now()) }
+
+// awaitSync is WaitForSync for a question that was asked at that time.
+func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
+	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
 	switch {
 	case errors.Is(err, watch.ErrClosed):
 		return ErrClosed
 	case l.synced:
-		return nil
+		s.views.settle(ctx, s.Snapshot())
+		return s.lack()
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)
 	default:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, l.obstacle())
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, s.source.obstacle(l))
 	}
+}
+
+// lack returns an error if the map must exist and does not, or lacks what a View requires.
+func (s *Store) lack() error {
+	if s.options.MustExist && !s.local.load().Exists() {
+		return s.committer.absence()
+	}
+	return s.views.lack()
 }
 
 // end marks the store as closed, and returns its phase before that.

@@ -36,17 +36,33 @@ func TestManyStoresLoseNoUpdate(t *testing.T) {
 	}
 }
 
-func TestCloseBeforeStart(t *testing.T) {
-	store, err := mapstore.New(mapstoretest.NewAPI(t).Client(), "default", "settings", mapstore.Options{})
+func TestAfterCloseEveryCallSaysSoAndReadsGoOn(t *testing.T) {
+	_, running := started(t)
+	early, err := mapstore.New(mapstoretest.NewAPI(t).Client(), "default", "settings", mapstore.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	store.Close()
-	if err := store.Start(t.Context()); !errors.Is(err, mapstore.ErrClosed) {
-		t.Errorf("Start after Close: %v", err)
+	for _, store := range []*mapstore.Store{running, early} {
+		if err := errors.Join(store.Close(), store.Close()); err != nil {
+			t.Fatal(err)
+		}
+		ctx := t.Context()
+		_, sync := store.Sync(ctx)
+		_, waitFor := store.WaitFor(ctx, "")
+		_, waitUntil := store.WaitUntil(ctx, func(*mapstore.Snapshot) bool { return false })
+		for name, err := range map[string]error{
+			"Set": store.Set(ctx, "k", "w"), "Delete": store.Delete(ctx, "k"), "Clear": store.Clear(ctx),
+			"Verify": store.Verify(ctx), "WaitForSync": store.WaitForSync(ctx), "Start": store.Start(ctx),
+			"Check": store.Check(nil), "Sync": sync, "WaitFor": waitFor, "WaitUntil": waitUntil,
+		} {
+			if !errors.Is(err, mapstore.ErrClosed) {
+				t.Errorf("%s after Close: %v", name, err)
+			}
+		}
+		store.OnChange(func(mapstore.Change) { t.Error("a callback after Close") }).Stop()
 	}
-	if err := store.Set(t.Context(), "k", "v"); !errors.Is(err, mapstore.ErrClosed) {
-		t.Errorf("Set after Close: %v", err)
+	if got, _ := running.Get("k"); got != "v" {
+		t.Errorf("Get after Close = %q", got)
 	}
 }
 

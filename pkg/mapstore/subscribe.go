@@ -18,7 +18,12 @@ import (
 // exists only while there is something to tell. Versions that arrive during a call are
 // merged into the next Change, so a slow fn delays only itself. A version that changes
 // nothing that the filters let through causes no call, unless it is a Reset. When writes
-// stop, the last Change ends at the current state.
+// stop, the last Change ends at the current state: of what the filters let through, its
+// New has what the newest version has.
+//
+// When fn is called, every [View], and so every Value and Derived of package typed, that
+// was attached before is at least as new as the Change, within the limit that
+// [Store.Attach] states.
 //
 // fn may read, write, subscribe, stop and close. If it panics, the panic is logged with
 // its stack but without its text, which might quote a value, and the subscription goes
@@ -27,9 +32,9 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 	if fn == nil || slices.ContainsFunc(filters, func(f Filter) bool { return f == nil }) {
 		panic("mapstore: OnChange with a nil function or filter")
 	}
-	chain := s.newChain(filters)
+	chain := newChain(filters)
 	return s.current.Subscribe(func(_, now *Snapshot) {
-		if change, ok := chain.next(now); ok {
+		if change, ok := chain.next(now); ok && s.views.settle(context.Background(), now) {
 			fn(change)
 		}
 	}, watch.OnPanic(s.logPanic), watch.NamedAfter(fn))
@@ -39,29 +44,37 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 // OnChange delivers. It ends when ctx is done or the store is closed.
 func (s *Store) Changes(ctx context.Context, filters ...Filter) iter.Seq[Change] {
 	return func(yield func(Change) bool) {
-		chain := s.newChain(filters)
+		chain := newChain(filters)
 		for _, now := range s.current.Changes(ctx) {
-			if change, ok := chain.next(now); ok && !yield(change) {
+			if change, ok := chain.next(now); ok && (!s.views.settle(ctx, now) || ctx.Err() != nil || !yield(change)) {
 				return
 			}
 		}
 	}
 }
 
-// A chain remembers the last version that one subscriber was told of. A version that it
-// is not told of does not count, so each Change starts where the one before ended.
+// A chain remembers where the next Change of one subscriber begins: at the version that
+// the last one led to. With filters it moves on, to the newest version in which the
+// subscriber would see the same. Otherwise, whoever never hears of anything would keep
+// an old map in memory, and each such map would be compared with the newest version.
 type chain struct {
 	last    *Snapshot
+	told    bool // there was a Change
 	filters []Filter
 }
 
-func (s *Store) newChain(filters []Filter) *chain {
+func newChain(filters []Filter) *chain {
 	return &chain{last: &Snapshot{}, filters: filters}
 }
 
 func (c *chain) next(now *Snapshot) (Change, bool) {
 	change, ok := changeBetween(c.last, now, c.filters)
-	if ok {
+	if !c.told { // the first Change begins at an empty map, whatever the filters have left out
+		change.Old, change.Reset = &Snapshot{}, false
+		ok = len(change.keys) > 0
+		c.told = ok
+	}
+	if ok || len(c.filters) > 0 {
 		c.last = now
 	}
 	return change, ok

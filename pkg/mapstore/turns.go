@@ -62,13 +62,15 @@ func (t *turns) await(ctx context.Context) error {
 func (t *turns) ask(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, ledger.MaxHold)
 	defer cancel()
+	t.Asked(time.Now())
 	rewinds := t.local.load().rewinds
 	held, err := t.remote.Annotate(ctx, ledger.HoldAnnotation, t.NewHold().String())
-	if err != nil {
-		t.CannotHold(time.Now(), remote.IsDenied(err))
-		return
+	switch {
+	case err == nil:
+		t.local.install(newSnapshot(held), rewinds)
+	case remote.IsDenied(err):
+		t.CannotHold()
 	}
-	t.local.install(newSnapshot(held), rewinds)
 }
 
 // lost notes that an attempt on base has failed because others have written.

@@ -1,9 +1,14 @@
 package mapstore
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/go-logr/logr"
 
@@ -23,8 +28,11 @@ type View struct {
 	// caller's goroutine with the current version, which is empty before the first
 	// sync. After that, See is called with newer versions, one call at a time, in a
 	// goroutine that exists only while there is something to see. Versions that
-	// come during a call are skipped, except for the newest. A See that blocks
-	// delays only Detach and [Store.Close], which wait for it. Required.
+	// come during a call are skipped, except for the newest. Required.
+	//
+	// Reads and writes that return a version, and callbacks that are told of one,
+	// wait until See has seen it: see [Store.Attach]. A See that takes longer than a
+	// second delays only Detach and [Store.Close] after that, which wait for it.
 	See func(now *Snapshot)
 
 	// Var holds what See makes. Its subscriptions are listed with the store's, and
@@ -32,14 +40,22 @@ type View struct {
 	Var watch.Closer
 
 	store    *Store
-	follower *watch.Subscription // protected by the store's views.mu
-	rejected []string            // protected by the store's views.mu
-	detached bool                // protected by the store's views.mu
+	progress *watch.Var[progress] // set when attached
+	follower *watch.Subscription  // protected by the store's views.mu
+	rejected []string             // protected by the store's views.mu
+	missing  []string             // protected by the store's views.mu
+	detached bool                 // protected by the store's views.mu
 }
 
 // Attach begins a View. When Attach returns, See has seen a version that was current
 // during the call. If the store is closed, See is called with the last known version and
 // not again.
+//
+// From then on, the View is in order with the store. When a write, [Store.Sync],
+// [Store.WaitFor], [Store.WaitUntil] or [Store.WaitForSync] returns, and when a function
+// given to [Store.OnChange] or the body of [Store.Changes] begins, See has seen a version
+// at least as new as theirs. This ends where a See takes longer than a second: nobody
+// waits for it any longer, until it has returned. It also ends with a caller's ctx.
 //
 // Attach panics when See or Var is nil, and when the View has been attached before.
 func (s *Store) Attach(v *View) {
@@ -82,6 +98,16 @@ func (v *View) Reject(names ...string) {
 	v.rejected = names
 }
 
+// Require says which names the View cannot do without, and has nothing for in the version
+// that it saw last. Until the next call or the View's end, [Store.WaitForSync],
+// [Store.Check] and [Status].Err return [ErrMissing], with the names. A call without
+// names says that nothing is missing any more.
+func (v *View) Require(names ...string) {
+	v.store.views.mu.Lock()
+	defer v.store.views.mu.Unlock()
+	v.missing = names
+}
+
 // Logger returns the store's logger, with the namespace and the name of the
 // ConfigMap.
 func (v *View) Logger() logr.Logger { return v.store.options.Logger }
@@ -90,14 +116,53 @@ func (v *View) Logger() logr.Logger { return v.store.options.Logger }
 // and counts it in [Stats].Panics. Pass it to [watch.OnPanic].
 func (v *View) LogPanic(recovered any, stack []byte) { v.store.logPanic(recovered, stack) }
 
+// Settle blocks until all Views of the store have seen the version that is current now,
+// as reads and writes do: see [Store.Attach]. It is for what Var's callbacks and waiters
+// promise of other Views. It must not be called inside See, which would wait for itself.
+//
+// Settle returns false if the store is closed before that.
+func (v *View) Settle(ctx context.Context) bool {
+	return v.store.views.settle(ctx, v.store.Snapshot())
+}
+
+// A progress is how far a View has come.
+type progress struct {
+	seen  uint64    // the sequence number of the newest version of which See has returned
+	begun time.Time // when the call of See that is running began; zero if none is
+}
+
 // follow calls See with versions that come after the one with the sequence number seen.
 // It gets only the number, because nothing may keep the version itself in memory.
 func (v *View) follow(seen uint64) *watch.Subscription {
 	return v.store.current.Subscribe(func(_, now *Snapshot) {
-		if now.sequence > seen {
-			v.See(now)
+		if now.sequence <= seen {
+			return
 		}
+		v.progress.Store(progress{seen: v.progress.Load().seen, begun: time.Now()})
+		defer v.progress.Store(progress{seen: now.sequence}) // even if See panics
+		v.See(now)
 	}, watch.OnPanic(v.LogPanic), watch.Named(v.Name))
+}
+
+// patience is how long one call of See may hold up others.
+const patience = time.Second
+
+// await blocks until the View has seen a version, or its See has taken longer than
+// patience, or ctx or the View has ended; that it returns as an error.
+func (v *View) await(ctx context.Context, sequence uint64) error {
+	for now := v.progress.Load(); now.seen < sequence; now = v.progress.Load() {
+		left := patience
+		if !now.begun.IsZero() {
+			left -= time.Since(now.begun)
+		}
+		soon, cancel := context.WithTimeout(ctx, left)
+		_, err := v.progress.Wait(soon, func(next progress) bool { return next != now })
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // views are the Views that are attached to a store.
@@ -120,6 +185,7 @@ func (vs *views) add(v *View, seen uint64) bool {
 		vs.attached = make(map[*View]struct{})
 	}
 	vs.attached[v] = struct{}{}
+	v.progress = watch.NewVar(progress{seen: seen})
 	v.follower = v.follow(seen)
 	return true
 }
@@ -135,6 +201,39 @@ func (vs *views) remove(v *View) {
 	defer vs.mu.Unlock()
 	delete(vs.attached, v)
 	v.detached = true
+	if v.progress != nil {
+		v.progress.Close()
+	}
+}
+
+// settle waits until each View has seen the version, as [Store.Attach] says. It returns
+// false if the store is closed before that.
+func (vs *views) settle(ctx context.Context, now *Snapshot) bool {
+	for _, v := range vs.behind(now.sequence) {
+		if err := v.await(ctx, now.sequence); errors.Is(err, watch.ErrClosed) && vs.isClosed() {
+			return false
+		}
+	}
+	return true
+}
+
+func (vs *views) isClosed() bool {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	return vs.closed
+}
+
+// behind returns the Views that have not seen a version yet.
+func (vs *views) behind(sequence uint64) []*View {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	var behind []*View
+	for v := range vs.attached {
+		if v.progress.Load().seen < sequence {
+			behind = append(behind, v)
+		}
+	}
+	return behind
 }
 
 // subscriptions returns the subscriptions of all Vars.
@@ -150,11 +249,25 @@ func (vs *views) subscriptions() []*watch.Subscription {
 
 // rejected returns what the views reject, sorted.
 func (vs *views) rejected() []string {
+	return vs.collect(func(v *View) []string { return v.rejected })
+}
+
+// lack returns an error that names what the views cannot do without; nil if there is
+// nothing.
+func (vs *views) lack() error {
+	if missing := vs.collect(func(v *View) []string { return v.missing }); len(missing) > 0 {
+		return fmt.Errorf("%w: %s", ErrMissing, strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// collect returns names of all views, sorted.
+func (vs *views) collect(names func(*View) []string) []string {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
 	var all []string
 	for v := range vs.attached {
-		all = append(all, v.rejected...)
+		all = append(all, names(v)...)
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
@@ -166,7 +279,7 @@ func (vs *views) close(own watch.Closer) {
 	vs.closed = true
 	all := []watch.Closer{own}
 	for v := range vs.attached {
-		all = append(all, v.Var)
+		all = append(all, v.Var, v.progress)
 	}
 	vs.mu.Unlock()
 	watch.CloseAll(all...) // without the lock: it waits for callbacks, which may attach and detach

@@ -22,7 +22,7 @@ func (s *Store) set(ctx context.Context, key, value string) (*Snapshot, error) {
 	if len(value) > maxValueBytes {
 		return nil, fmt.Errorf("%w: a value of %d bytes, of %d for all", ErrTooLarge, len(value), maxValueBytes)
 	}
-	return s.committer.do(ctx, func(tx *Tx) error {
+	return s.write(ctx, func(tx *Tx) error {
 		tx.Set(key, value)
 		return nil
 	})
@@ -34,7 +34,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 	if err := validateKey(key); err != nil {
 		return err
 	}
-	_, err := s.committer.do(ctx, func(tx *Tx) error {
+	_, err := s.write(ctx, func(tx *Tx) error {
 		tx.Delete(key)
 		return nil
 	})
@@ -43,7 +43,7 @@ func (s *Store) Delete(ctx context.Context, key string) error {
 
 // Clear removes all keys. The ConfigMap stays. It returns the errors of [Store.Update].
 func (s *Store) Clear(ctx context.Context) error {
-	_, err := s.committer.do(ctx, func(tx *Tx) error {
+	_, err := s.write(ctx, func(tx *Tx) error {
 		tx.Clear()
 		return nil
 	})
@@ -83,5 +83,14 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (*Snapshot, erro
 	if fn == nil {
 		return nil, fmt.Errorf("%w: the function is nil", ErrInvalidArgument)
 	}
-	return s.committer.do(ctx, fn)
+	return s.write(ctx, fn)
+}
+
+// write runs a transaction, and returns when it has an outcome, which the Views show too.
+func (s *Store) write(ctx context.Context, fn func(*Tx) error) (*Snapshot, error) {
+	written, err := s.committer.do(ctx, fn)
+	if err == nil {
+		s.views.settle(ctx, s.Snapshot()) // not written, which may not have its place in the sequence
+	}
+	return written, err
 }

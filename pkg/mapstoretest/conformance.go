@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	clientv1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
@@ -42,8 +40,7 @@ type Cluster struct {
 // It does not cover what needs control over the server, or minutes: outages,
 // durability, compaction, bookmarks, rights.
 func Conformance(t *testing.T, newCluster func(t *testing.T) Cluster) {
-	for _, p := range slices.Concat(objectProperties, limitProperties, patchProperties, watchProperties,
-		promiseProperties, outcomeProperties, changeProperties) {
+	for _, p := range slices.Concat(serverProperties(), []property{encodings}, promiseProperties, outcomeProperties, changeProperties) {
 		t.Run(p.name, func(t *testing.T) {
 			p.hold(newSuite(t, newCluster(t)))
 		})
@@ -127,43 +124,10 @@ func (s *suite) faulty() (*rest.Config, *API) {
 	return config, &API{t: s.T, link: link}
 }
 
-func (s *suite) create(object *corev1.ConfigMap) *corev1.ConfigMap {
-	s.Helper()
-	created, err := s.maps.Create(s.within(), object, metav1.CreateOptions{})
-	if err != nil {
-		s.Fatalf("create: %v", err)
-	}
-	return created
-}
-
-func (s *suite) update(object *corev1.ConfigMap) (*corev1.ConfigMap, error) {
-	s.Helper()
-	return s.maps.Update(s.within(), object, metav1.UpdateOptions{})
-}
-
-func (s *suite) delete(preconditions *metav1.Preconditions) error {
-	s.Helper()
-	return s.maps.Delete(s.within(), suiteMap, metav1.DeleteOptions{Preconditions: preconditions})
-}
-
-func (s *suite) get(name string) *corev1.ConfigMap {
-	s.Helper()
-	object, err := s.maps.Get(s.within(), name, metav1.GetOptions{})
-	if err != nil {
-		s.Fatalf("get: %v", err)
-	}
-	return object
-}
-
 // expect fails the test unless err is of a kind, such as apierrors.IsConflict.
 func (s *suite) expect(what string, is func(error) bool, err error) {
 	s.Helper()
 	if !is(err) {
 		s.Errorf("%s: the error is %.300v", what, err)
 	}
-}
-
-// named returns an object with values, to be created.
-func named(name string, data map[string]string) *corev1.ConfigMap {
-	return &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}, Data: data}
 }

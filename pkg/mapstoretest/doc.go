@@ -56,7 +56,7 @@
 //
 //   - It serves ConfigMaps and SelfSubjectAccessReviews only, and every namespace
 //     exists. Anything else is not found.
-//   - It has no admission, no conversion and no discovery. Each client is the user
+//   - It has no admission and no conversion. Each client is the user
 //     "test", who may do everything that [Forbidden] does not deny.
 //   - Answers are JSON, even for a client that prefers protobuf. Tables and metadata
 //     alone are not offered. A list has all its items on one page.
@@ -66,4 +66,11 @@
 //     keeps its history until Compact, not for minutes.
 //   - The finalizers have one field manager, and so have the owner references.
 //   - It computes the size of an object in etcd to within some hundred bytes.
+//
+// # For people
+//
+// The command apiserver, in the folder of that name, is this server with a kubeconfig, for
+// kubectl and for programs that you try by hand:
+//
+//	go run github.com/unrolled/mapstore/v2/pkg/mapstoretest/apiserver
 package mapstoretest

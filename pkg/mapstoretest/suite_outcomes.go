@@ -3,11 +3,7 @@ package mapstoretest
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strconv"
-	"strings"
-	"sync/atomic"
-	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -47,40 +43,6 @@ var outcomeProperties = []property{
 		}, "it is applied", func() bool { return s.outside.Values()["n"] == "2" })
 		s.expect("Update", isUnknown, err)
 	}},
-	{"promise 5: what was never sent was not applied", func(s *suite) {
-		config, api := s.faulty()
-		store := s.storeVia(config)
-		refused := api.Fail(Refused(), "patch") // by which a store creates its map
-		err := s.givenUp(func(ctx context.Context) error { return store.Set(ctx, "k", "v") },
-			"it is refused, and tried again", func() bool { return refused.Met() > 1 })
-		if !errors.Is(err, context.Canceled) || !errors.Is(err, syscall.ECONNREFUSED) || isUnknown(err) {
-			s.Errorf("Set: %v, want it not applied, and why", err)
-		}
-		if s.outside.Get() != nil {
-			s.Error("it was applied")
-		}
-	}},
-	{"promise 11: what cannot be is refused without a request", func(s *suite) {
-		var sent atomic.Int32
-		config := s.config()
-		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(r *http.Request) (*http.Response, error) {
-				if r.Method != http.MethodGet {
-					sent.Add(1)
-				}
-				return next.RoundTrip(r)
-			})
-		})
-		store := s.storeVia(config)
-		for key, want := range map[string]error{"a b": mapstore.ErrInvalidKey, "": mapstore.ErrInvalidKey, "large": mapstore.ErrTooLarge} {
-			if err := store.Set(s.within(), key, strings.Repeat("x", 1<<20+1)); !errors.Is(err, want) {
-				s.Errorf("key %q: %v, want %v", key, err, want)
-			}
-		}
-		if sent.Load() != 0 || store.Snapshot().Len() != 0 {
-			s.Errorf("%d requests sent", sent.Load())
-		}
-	}},
 	{"promise 11: an immutable map is a typed error", func(s *suite) {
 		s.outside.Edit(func(o *corev1.ConfigMap) { o.Data, o.Immutable = map[string]string{"k": "1"}, new(true) })
 		if err := s.store().Set(s.within(), "k", "2"); !errors.Is(err, mapstore.ErrImmutable) {
@@ -101,7 +63,3 @@ func (s *suite) givenUp(write func(context.Context) error, what string, cond fun
 	cancel()
 	return <-written
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

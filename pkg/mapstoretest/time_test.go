@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -14,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
@@ -49,60 +47,6 @@ func TestAWatchGetsABookmarkEachMinuteAndEndsAfterItsTimeout(t *testing.T) {
 		start = time.Now()
 		if _, open := <-w.ResultChan(); open || time.Since(start) != 30*time.Minute {
 			t.Errorf("without a timeout it went on for %v", time.Since(start))
-		}
-	})
-}
-
-// The rate limit of a client, by default 5 requests a second, and Retry-After are
-// kept by client-go in the bubble's time.
-func TestRateLimitsAndRetryAfterTakeTheBubblesTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		config := api.Config()
-		config.QPS, config.Burst = 5, 10
-		client, err := kubernetes.NewForConfig(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		for i := range 20 {
-			object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: "map-" + strconv.Itoa(i)}}
-			if _, err := client.CoreV1().ConfigMaps("default").Create(t.Context(), object, metav1.CreateOptions{}); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if took := time.Since(start).Round(100 * time.Millisecond); took != 2*time.Second {
-			t.Errorf("20 requests took %v", took)
-		}
-		start = time.Now()
-		busy := api.FailNext(1, mapstoretest.Answer(apierrors.NewTooManyRequests("busy", 3)))
-		_, err = client.CoreV1().ConfigMaps("default").Get(t.Context(), "map-0", metav1.GetOptions{})
-		if took := time.Since(start).Round(time.Second); err != nil || took != 3*time.Second || busy.Met() != 1 {
-			t.Errorf("%v, after %v", err, took)
-		}
-	})
-}
-
-func TestARequestEndsWithItsContextOrTimeout(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		api.Fail(mapstoretest.Hang())
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		start := time.Now()
-		_, err := api.Client().CoreV1().ConfigMaps("default").Get(ctx, "settings", metav1.GetOptions{})
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
-			t.Errorf("%v after %v", err, time.Since(start))
-		}
-		config := api.Config()
-		config.Timeout = time.Hour
-		client, err := kubernetes.NewForConfig(config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		start = time.Now()
-		if _, err = client.CoreV1().ConfigMaps("default").Get(t.Context(), "settings", metav1.GetOptions{}); err == nil || time.Since(start) != time.Hour {
-			t.Errorf("%v after %v", err, time.Since(start))
 		}
 	})
 }
@@ -146,32 +90,6 @@ func TestBookmarksKeepAnIdleStoreFreshForADay(t *testing.T) {
 			if age := time.Since(status.LastContact); status.Err != nil || age > 62*time.Second {
 				t.Fatalf("after %v of silence: %v", age, status.Err)
 			}
-		}
-	})
-}
-
-func TestARewindIsAResetAndItsRevisionsComeAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		api := mapstoretest.NewAPI(t)
-		settings := api.ConfigMap("default", "settings")
-		backup := settings.Set("k", "old").ResourceVersion
-		store := api.Open(t, "settings", mapstore.Options{})
-		resets := 0
-		store.OnChange(func(change mapstore.Change) {
-			if change.Reset {
-				resets++
-			}
-		})
-		newer := settings.Set("k", "new").ResourceVersion
-		synctest.Wait()
-		api.Rewind(backup)
-		time.Sleep(3 * time.Second)
-		synctest.Wait()
-		if got, _ := store.Get("k"); got != "old" || resets != 1 {
-			t.Errorf("k = %q after %d resets", got, resets)
-		}
-		if again := settings.Set("k", "other").ResourceVersion; again != newer {
-			t.Errorf("revision %s, want %s again", again, newer)
 		}
 	})
 }

@@ -48,6 +48,8 @@ type finding[T any] struct {
 	state[T]
 	good bool     // Load may return value
 	keys []string // what err is about, for Status
+
+	missing []string // those of keys that are required and have no good text
 }
 
 func (f *finding[T]) fail(name, refused string, err error) {
@@ -124,12 +126,15 @@ func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, flipped boo
 	}
 	isWrong := next.err != nil
 	flipped = isWrong != wasWrong
-	news = flipped || isWrong && next.refused != now.refused
+	news = flipped || isWrong && (next.refused != now.refused || next.err.Reason != now.err.Reason)
 	if !unchanged || news || isWrong != (now.err != nil) || next.from != now.from {
 		b.states.Store(&next.state)
 	}
 	if news {
 		b.view.Reject(next.keys...)
+	}
+	if !late {
+		b.view.Require(next.missing...)
 	}
 	return news, flipped
 }
@@ -155,7 +160,9 @@ func (b *bound[T]) onChange(fn func(old, new T)) *watch.Subscription {
 		}
 		old := last
 		last = now
-		fn(old.value, now.value)
+		if b.view.Settle(context.Background()) {
+			fn(old.value, now.value)
+		}
 	}, watch.OnPanic(b.view.LogPanic), watch.NamedAfter(fn))
 }
 
@@ -167,6 +174,7 @@ func (b *bound[T]) waitUntil(ctx context.Context, cond func(T) bool) (T, error) 
 	met, err := b.states.Wait(ctx, func(now *state[T]) bool { return cond(now.value) })
 	switch {
 	case err == nil:
+		b.view.Settle(ctx)
 		return met.value, nil
 	case errors.Is(err, watch.ErrClosed):
 		return none, mapstore.ErrClosed

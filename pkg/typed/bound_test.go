@@ -1,11 +1,13 @@
 package typed
 
 import (
+	"errors"
 	"testing"
 
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+	"github.com/unrolled/mapstore/v2/pkg/mapstoretest"
 )
 
 // Versions may be examined in any order: the newest good one is served, also if
@@ -38,5 +40,21 @@ func TestFindingsArePublishedInTheOrderOfTheVersions(t *testing.T) {
 	}
 	if n := store.Stats().Rejections; n != 1 {
 		t.Errorf("%d rejections are counted, want 1", n)
+	}
+}
+
+// A text need not stay in memory once its key is gone: it may be large, or a secret.
+func TestATextIsForgottenWithItsKey(t *testing.T) {
+	store := mapstoretest.NewStore(t, nil)
+	v := Bind(store, "n", Int[int](), 0)
+	double := func(n int) (int, error) { return 2 * n, nil }
+	if err := errors.Join(v.Set(t.Context(), 5), v.Update(t.Context(), double), store.Delete(t.Context(), "n")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := v.WaitUntil(t.Context(), func(n int) bool { return n == 0 }); err != nil {
+		t.Fatal(err)
+	}
+	if v.checked.Load() != nil || v.bound.states.Load().text != "" {
+		t.Error("the text is still there")
 	}
 }

@@ -12,7 +12,8 @@ import (
 // their argument. If one returns an error, panics or ends its goroutine, that rejects
 // the text.
 //
-// A codec that blocks delays its own [Value], and callers who close that or the store.
+// A codec that blocks delays its own [Value], callers who close that or the store, and for
+// a second at most whoever waits for the order that the package documentation describes.
 // In [Bind], [Value.Set] and [Value.Update] it runs in the caller's goroutine, where no
 // ctx ends it. In Update it delays all writers of the store, like any function given to
 // [mapstore.Store.Update].
@@ -27,6 +28,8 @@ type Codec[T any] struct {
 	// Encode returns a text that Decode understands. If it is nil, values can only
 	// be read.
 	Encode func(value T) (string, error)
+
+	shape Shape
 }
 
 // Validate returns a codec that also rejects a value if check returns an error for it or
@@ -60,6 +63,21 @@ func (c Codec[T]) From(r mapstore.Reader, key string, fallback T) (T, error) {
 		return fallback, rejectedBy(key, err)
 	}
 	return value, nil
+}
+
+// Need is like From, for a key that must be there: if r does not have it, Need returns
+// fallback and a [RejectedError]. In the function of [Derive], it makes the key required,
+// as [Required] does: the last good value counts, or fallback if there has been none, and
+// [mapstore.Store.WaitForSync] and Check return [mapstore.ErrMissing].
+func (c Codec[T]) Need(r mapstore.Reader, key string, fallback T) (T, error) {
+	if _, ok := r.Get(key); !ok && !isReplaced(r, key) {
+		return fallback, rejectedBy(key, errMissing)
+	}
+	value, err := c.From(r, key, fallback)
+	if rejected, ok := err.(*RejectedError); ok { //nolint:errorlint // From returns it bare
+		rejected.required = true
+	}
+	return value, err
 }
 
 func (c Codec[T]) decode(text string) (T, error) { return recovering(c.Decode, text) }

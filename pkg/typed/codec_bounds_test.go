@@ -1,6 +1,7 @@
 package typed_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -55,5 +56,37 @@ func TestTextThatLooksLikeAliasesIsRead(t *testing.T) {
 	}
 	if _, err := typed.YAML[any]().Decode(bomb + text); err == nil {
 		t.Error("a bomb beside honest text is read")
+	}
+}
+
+// A text of the size of a whole map must not hold a codec either, whatever is said of it.
+func TestLargeHostileTextsAreRejectedInAMoment(t *testing.T) {
+	const size = 1 << 20
+	for name, text := range map[string]string{
+		"merges that are twice":    "a: &a {x: 1}\nb:\n" + strings.Repeat("  <<: *a\n", size/9),
+		"the word for merges":      "a: &a {x: 1}\nb: {<<: *a, x: 2}\nc: " + strings.Repeat("merge000000", size/11),
+		"a long key that is twice": strings.Repeat("a", size/2) + ": 1\n" + strings.Repeat("a", size/2) + ": 1\n",
+		"a key in a long line":     "a: 1\n\"" + strings.Repeat("a", size) + "\": 1\na: 1\n",
+		"one long line":            "a: [" + strings.Repeat("1,", size/2),
+		"a misfit in a long list":  "steps: [" + strings.Repeat("{},", size/3) + "{Wait: 1}]",
+		"a misfit that is deep":    strings.Repeat("{\"Next\":", 9000) + "{\"port\":\"x\"}" + strings.Repeat("}", 9000),
+		"a field after many":       "steps:\n" + strings.Repeat("- {}\n", size/5) + "- {wiat: 1s}",
+		"many elements":            strings.Repeat("1,", size/2) + "x",
+	} {
+		began := time.Now()
+		_, err1 := typed.StrictYAML[pool]().Decode(text)
+		_, err2 := typed.StrictYAML[server]().Decode(text)
+		_, err3 := typed.StrictJSON[pool]().Decode(text)
+		_, err4 := typed.List(typed.Int[int]()).Decode(text)
+		if took := time.Since(began); took > 30*time.Second {
+			t.Errorf("%s: %v", name, took)
+		} else {
+			t.Logf("%s: %v; %.80v; %.80v; %.80v; %.80v", name, took, err1, err2, err3, err4)
+		}
+		for _, err := range []error{err1, err2, err3, err4} {
+			if err == nil || len(err.Error()) > 200 {
+				t.Errorf("%s: %.300v", name, err)
+			}
+		}
 	}
 }

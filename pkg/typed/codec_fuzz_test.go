@@ -39,6 +39,7 @@ func FuzzCodecs(f *testing.F) {
 	for _, text := range append(hostileTexts(),
 		"", "true\n", "-128", "1e400", "NaN", "0x1p-2", "1h30m", "-1ns", "500m", "2Gi", "1E", "1e3", "0.1Ki", "null", `{"name":"a","tags":{"x":"y"}}`, "name: yes\nport: 0x10\n",
 		"a: &a [b]\nc: *a", "- ? a\n  : b\n", "--- |\n x\n...", "!!binary aGk=", "? - a\n", "2001-01-01", "1:30", "\ufeffa: 1", "{", "\u0085", "<<: 1", "<<: [{a: 1}]",
+		"timeout: 3m\nsteps: [{Name: a, wait: 1s}, *x]", "a: &a {x: 1}\nb:\n  <<: *a\n  x: 2\n", "- <<: [*a, {b: 1}]\n  b: 2", "a: {b: [{\"c\": 'it''s'}]} # x", "a, b\n\r\n,c", "steps:\n- - ? {a: b}\n  wait: 1", "labels:\n  x: |\n    y: 1\nworkers: z",
 	) {
 		f.Add(text)
 	}
@@ -60,6 +61,15 @@ func FuzzCodecs(f *testing.F) {
 				t.Errorf("Quantity: %q is written as %q and read as %v, %v", text, written, back, err)
 			}
 		}
+		if len(text) > 1<<12 { // the rest tells nothing more of long texts
+			return
+		}
+		again(t, "YAML, with durations", typed.YAML[pool](), text)
+		again(t, "StrictJSON, with durations", typed.StrictJSON[pool](), text)
+		again(t, "YAML, over defaults", typed.YAML(typed.Over(pool{Workers: 4, Labels: map[string]string{"a": "b"}, Steps: []step2{{"a", 1}}})), text)
+		again(t, "Line", typed.Line[level](), text)
+		again(t, "List of lines", typed.List(typed.Line[level]()), text)
+		again(t, "Set of integers", typed.Set(typed.Int[int8]()), text)
 	})
 }
 
@@ -75,6 +85,9 @@ func again[T any](t *testing.T, name string, codec typed.Codec[T], text string) 
 	written, err := codec.Encode(value)
 	if err != nil {
 		t.Errorf("%s: %.99q is read as %#v and cannot be written: %v", name, text, value, err)
+		return
+	}
+	if len(written) > 1<<20 { // no map can hold it: indentation grows with the square of the depth
 		return
 	}
 	if back, err := codec.Decode(written); err != nil || !reflect.DeepEqual(back, value) {

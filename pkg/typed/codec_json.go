@@ -4,98 +4,88 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
-	"reflect"
 	"strings"
 )
 
 // JSON is the codec of JSON, with the rules of [encoding/json]. It ignores fields that T
 // does not have, so that programs of different versions can read one map; [StrictJSON]
 // rejects them. It rejects text after the value. It rejects null, unless T is a map, a
-// slice or an interface.
-func JSON[T any]() Codec[T] {
-	return jsonCodec(jsonDecoder[T](false))
-}
+// slice or an interface. A byte order mark at the beginning is no part of the text.
+//
+// There is one difference from encoding/json: a [time.Duration] is written as people
+// write it, "3m" or "250ms", and a number without a unit is rejected, except for 0.
+//
+// An error names the line and the column of the text.
+func JSON[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("JSON", false, opts) }
 
 // StrictJSON is like [JSON], but rejects fields that T does not have.
-func StrictJSON[T any]() Codec[T] {
-	return jsonCodec(jsonDecoder[T](true))
-}
+func StrictJSON[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("JSON", true, opts) }
 
-func jsonCodec[T any](decode func([]byte) (T, error)) Codec[T] {
-	return Codec[T]{
-		Decode: func(text string) (T, error) { return decode([]byte(text)) },
-		Encode: func(value T) (string, error) {
-			text, err := json.Marshal(value)
-			return string(text), err
-		},
-	}
-}
-
-// jsonDecoder returns a function that decodes one JSON value; strict rejects fields that
-// T does not have.
-func jsonDecoder[T any](strict bool) func(text []byte) (T, error) {
-	guarded := hasQuantity(reflect.TypeFor[T](), nil)
-	return func(text []byte) (T, error) {
-		var zero T
-		if guarded && !areBounded(text) {
-			return zero, errUnbounded
-		}
-		decoder := json.NewDecoder(bytes.NewReader(text))
-		if strict {
-			decoder.DisallowUnknownFields()
-		}
-		return decodeOne[T](decoder)
-	}
-}
-
-func decodeOne[T any](decoder *json.Decoder) (T, error) {
-	var zero T
-	var value *T // nil after a null
-	if err := decoder.Decode(&value); err != nil {
-		return zero, discreetJSON(err)
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return zero, Reject("text after the JSON value")
-	}
-	if value != nil {
-		return *value, nil
-	}
-	if !hasNull(reflect.TypeFor[T]().Kind()) {
-		return zero, errNull
-	}
-	return zero, nil
-}
-
-// errNull rejects a null or an empty YAML document. Either would decode to a zero T, and
-// is often the result of a mistake in a template.
-var errNull = Reject("null, or nothing at all")
-
-// hasNull reports whether Go encodes a useful value of this kind as null. A nil pointer
-// is not useful: callers of Load would not expect it.
-func hasNull(kind reflect.Kind) bool {
-	return kind == reflect.Map || kind == reflect.Slice || kind == reflect.Interface
-}
-
-// discreetJSON removes from an error what it quotes. Errors of T's own methods stay as
-// they are, because their texts are not shown.
-func discreetJSON(err error) error {
+// jsonOf returns a JSON text without the mark before it, after checking its syntax.
+func jsonOf(text string) ([]byte, error) {
+	content := []byte(strings.TrimPrefix(text, "\ufeff"))
+	mark := len(text) - len(content)
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	var whole json.RawMessage
+	err := decoder.Decode(&whole)
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
-		return Reject(fmt.Sprintf("not JSON: an error at byte %d", syntax.Offset))
-	}
-	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		where := fmt.Sprintf("at byte %d", mismatch.Offset)
-		if mismatch.Field != "" {
-			where = "field " + mismatch.Field + ", " + where
+		at := mark + int(syntax.Offset) - 1 // Offset counts the byte at fault
+		reason := "not JSON: an error at " + position(text, at)
+		if what := unseen(text[max(0, min(at, len(text))):]); strings.HasPrefix(what, "begins with ") {
+			reason += ", which " + what
 		}
-		return Reject(fmt.Sprintf("%s, does not fit into the type %v", where, mismatch.Type))
+		return nil, Reject(reason)
 	}
-	switch {
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return Reject("not JSON: it ends too soon")
-	case strings.HasPrefix(err.Error(), "json: unknown field "):
-		return Reject("a field that is not known")
+	if err != nil {
+		return nil, Reject("not JSON: it ends too soon")
 	}
-	return err
+	after := int(decoder.InputOffset())
+	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
+		rest := text[mark+after:]
+		at := mark + after + len(rest) - len(strings.TrimLeft(rest, " \t\r\n"))
+		return nil, complainAt("text after the JSON value", text, at)
+	}
+	return content, nil
+}
+
+// pathAt returns the path to the value at an offset of a JSON text, as errors of
+// encoding/json name it: the end of a simple value, or the beginning of another.
+func pathAt(content []byte, offset int64) path {
+	decoder := json.NewDecoder(bytes.NewReader(content))
+	decoder.UseNumber()
+	var at path        // its last step is the next value's
+	var objects []bool // whether the collections around it are objects
+	isKey := false
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return at
+		}
+		depth := len(objects)
+		if isKey {
+			if name, ok := token.(string); ok {
+				at[depth-1], isKey = name, false
+				continue
+			}
+		}
+		delimiter, _ := token.(json.Delim)
+		if delimiter != '}' && delimiter != ']' {
+			if decoder.InputOffset() >= offset {
+				return at
+			}
+			if delimiter != 0 {
+				objects, at, isKey = append(objects, delimiter == '{'), append(at, 0), delimiter == '{'
+				continue
+			}
+		} else {
+			depth--
+			objects, at = objects[:depth], at[:depth]
+		}
+		if depth > 0 {
+			if isKey = objects[depth-1]; !isKey {
+				at[depth-1] = at[depth-1].(int) + 1
+			}
+		}
+	}
 }

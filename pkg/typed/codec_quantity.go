@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -14,7 +13,7 @@ import (
 // canonical form. Before you compute with a quantity larger than an int64, make a
 // DeepCopy: plain copies share its digits.
 func Quantity() Codec[resource.Quantity] {
-	return scalar("not a quantity",
+	return scalar("quantity", "not a quantity",
 		func(text string) (resource.Quantity, error) {
 			if !isBounded(text) {
 				return resource.Quantity{}, errUnbounded
@@ -58,28 +57,3 @@ func looksLikeNumber(text string) bool {
 }
 
 var quantity = reflect.TypeFor[resource.Quantity]()
-
-// hasQuantity reports whether a quantity can be in a value of type t. The types that
-// are being looked into are above it.
-func hasQuantity(t reflect.Type, above []reflect.Type) bool {
-	if t == quantity {
-		return true
-	}
-	if slices.Contains(above, t) {
-		return false
-	}
-	above = append(above, t)
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return hasQuantity(t.Elem(), above)
-	case reflect.Map:
-		return hasQuantity(t.Elem(), above) || hasQuantity(t.Key(), above)
-	case reflect.Struct:
-		for field := range t.Fields() {
-			if hasQuantity(field.Type, above) {
-				return true
-			}
-		}
-	}
-	return false
-}

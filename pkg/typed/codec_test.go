@@ -69,9 +69,9 @@ func TestWhatTextsMean(t *testing.T) {
 
 	config := server{"a", 80, map[string]string{"x": "y"}, nil}
 	check(t, "JSON", typed.JSON[server](), good(`{"name":"a","port":80,"tags":{"x":"y"},"new":1}`+"\n", config),
-		bad("", "too soon"), bad(`{"name":"a"`, "too soon"), bad(`{"name":"a"} x`, "after"), bad(`{} {}`, "after"), bad("null", "null"), bad(`{"port":-1}`, "field port, at byte 10, does not fit into the type uint16"),
-		bad(`{"next":{"port":"x"}}`, "next.port"), bad("{'a':1}", "at byte 2"), bad("[]", "does not fit into the type typed_test.server"), bad("\ufeff{}", "at byte 1"))
-	check(t, "StrictJSON", typed.StrictJSON[server](), bad(`{"nam":"a"}`, "not known"), good(`{"port":1}`, server{Port: 1}))
+		bad("", "too soon"), bad(`{"name":"a"`, "too soon"), bad(`{"name":"a"} x`, "after"), bad(`{} {}`, "after"), bad("null", "null"), bad(`{"port":-1}`, "field port, at line 1, column 9, does not fit into the type uint16"),
+		bad(`{"next":{"port":"x"}}`, "next.port"), bad("{'a':1}", "at line 1, column 2"), bad("[]", "does not fit into the type typed_test.server"), good("\ufeff{}\r\n", server{}), bad("\u00a0{}", "line 1, column 1, which begins with a no-break space"))
+	check(t, "StrictJSON", typed.StrictJSON[server](), bad("{\n \"nam\":\"a\"}", "not known, at line 2, column 8"), good(`{"port":1}`, server{Port: 1}))
 	check(t, "JSON[*T]", typed.JSON[*server](), bad("null", "null"), good("{}", &server{}))
 	check(t, "JSON[map]", typed.JSON[map[string]int](), good("null", map[string]int(nil)))
 
@@ -79,9 +79,75 @@ func TestWhatTextsMean(t *testing.T) {
 		good("# one\n---\nname: a\nport: 80\ntags: &t\n  x: 'y'\n", config), good("base: &b {name: a}\n<<: *b\nport: 1\n...\n", server{Name: "a", Port: 1}),
 		good("name: |\n  a\n  --- b\nport: 1", server{Name: "a\n--- b\n", Port: 1}),
 		bad("", "null"), bad("# nothing\n", "null"), bad("~", "null"), bad("name: a\n---\nname: b\n", "more than one"), bad("name: a\r---\rname: b\r", "more than one"), bad("name: a\n...\nname: b", "more than one"),
-		bad("name: a\nname: b\n", "line 2"), bad("name: [\n", "line"), bad("name: 1.10\n", "field name"), bad("port: x", "field port"), bad("name: *nobody", "not YAML"), bad("\xff\xfea\x00", "UTF-8"), bad("x: .inf", "not YAML"), bad("\tname: a", "not YAML"))
-	check(t, "StrictYAML", typed.StrictYAML[server](), bad("nam: a", "not known"), good("port: 1", server{Port: 1}))
+		bad("name: a\nname: b\n", "a YAML key that occurs twice, at line 2, column 1"), bad("name: a\n\nname:\n  - a\n", "twice, at line 3, column 1"), bad("name: [\n", "not YAML: an error, at line 2, column 1"), bad("name: 1.10\n", "field name, at line 1, column 7"), bad("# a\nport: x", "field port, at line 2, column 7"), bad("name: *nobody", "an alias without an anchor, at line 1, column 7"), bad("\xff\xfea\x00", "not UTF-8: it begins with a byte order mark of UTF-16"), bad("name: \"a\nport: 1", "not YAML: an error, at line 2"), bad("name: a\n  port: 1\n", "not YAML: an error, at line 2, column 7"), bad("name: a\n- b\n", "not YAML: an error, at line 2"), bad("x: .inf", "YAML of a kind"), bad("\tname: a", "not YAML"))
+	check(t, "StrictYAML", typed.StrictYAML[server](), bad("port: 1\nnext:\n  nam: a", "a field that is not known, at line 3, column 8"), good("port: 1", server{Port: 1}))
+	check(t, "YAML, merges", typed.YAML[any](), good("- &s {name: a, port: 1}\n- <<: *s\n  name: b\n", []any{map[string]any{"name": "a", "port": 1.0}, map[string]any{"name": "b", "port": 1.0}}),
+		good("a: &a {x: 1}\nb: &b {x: 2, z: 2}\nc:\n  x: 0\n  <<: [*a, *b]\nd: {<<: [*a, *b]}\ne: 'cat <<: mergex'\n", map[string]any{"a": map[string]any{"x": 1.0}, "b": map[string]any{"x": 2.0, "z": 2.0}, "c": map[string]any{"x": 0.0, "z": 2.0}, "d": map[string]any{"x": 1.0, "z": 2.0}, "e": "cat <<: mergex"}),
+		bad("a: &a {x: 1}\nb:\n  <<: *a\n  x: 2\n  x: 3\n", "a YAML key that occurs twice, at line 5, column 3"), bad("a: &a {x: 1}\nb:\n  <<: *a\n  <<: *a\n", "a YAML key that occurs twice, at line 4, column 3"))
 	check(t, "YAML[any]", typed.YAML[any](), good("", nil), good("[1, yes, '2']", []any{1.0, true, "2"}))
+}
+
+// Whatever puts a key into a map, a file with a mark or the line ends of another system
+// among them, the same word means the same.
+func TestWhatNobodySees(t *testing.T) {
+	for _, around := range [][2]string{{"\ufeff", ""}, {"", "\n"}, {"", "\r\n"}, {"\u00a0", "\u00a0"}, {" \ufeff\t\ufeff", " \u2028"}} {
+		in := func(text string) string { return around[0] + text + around[1] }
+		check(t, "Bool", typed.Bool(), good(in("true"), true))
+		check(t, "Int", typed.Int[int](), good(in("5"), 5))
+		check(t, "Float", typed.Float[float64](), good(in("5"), 5.0))
+		check(t, "Duration", typed.Duration(), good(in("30s"), 30*time.Second))
+		check(t, "Quantity", typed.Quantity(), good(in("2Gi"), resource.MustParse("2Gi")))
+		check(t, "Text", typed.Text[netip.Addr](), good(in("::1"), netip.MustParseAddr("::1")))
+		check(t, "Line", typed.Line[level](), good(in("a b"), level("a b")))
+		check(t, "List", typed.List(typed.Int[int]()), good(in("1, 2"), []int{1, 2}))
+		check(t, "String", typed.String[string](), good(in("x"), in("x")))
+	}
+	check(t, "Duration", typed.Duration(), bad("\u200b30s", "not a duration: it begins with a zero width space"), bad("3\u00a0s", "not a duration: it has a no-break space at byte 2"),
+		bad("30s\n40s", "a line break at byte 4"), bad("30s\ufeff", "has a byte order mark at byte 4"), bad("\xff\xfe3\x000\x00", "mark of UTF-16"), bad("3\x00", "a NUL byte at byte 2"),
+		bad("3\u2029s", "an invisible character"), bad("3\x07s", "a control character"), bad("3 s", "not a duration"))
+	check(t, "Text", typed.Text[netip.Addr](), bad("10.0.0.1\u200b", "it has a zero width space at byte 9"))
+	check(t, "Line", typed.Line[string](), bad("a\nb", "more than one line"))
+	check(t, "JSON", typed.JSON[server](), bad("{\"port\":\u00a01}", "line 1, column 9, which begins with a no-break space"))
+}
+
+func TestListsSetsAndConstraints(t *testing.T) {
+	check(t, "List", typed.List(typed.Int[int]()), good("", []int{}), good("1", []int{1}), good("1,2,\n", []int{1, 2}), good("1\r\n2\r\n\r\n3", []int{1, 2, 3}), good(",, 1 ,\n, 2", []int{1, 2}),
+		bad("1,x", "element 2"), bad("1 2", "not an integer"), bad("1;2", "not an integer"))
+	check(t, "Set", typed.Set(typed.Line[string]()), good("b, a,b", map[string]struct{}{"a": {}, "b": {}}), good(" ", map[string]struct{}{}))
+	check(t, "OneOf", typed.OneOf(typed.Line[level](), "debug", "info"), good("info\n", level("info")), bad("Info", "not one of debug, info"), bad("", "not one of"), bad("info\u200b", "not one of debug, info: it has a zero width space"))
+	check(t, "Between", typed.Between(typed.Duration(), time.Second, time.Minute), good("1m", time.Minute), bad("61s", "must be 1s to 1m0s"), bad("0", "must be"), bad("x", "not a duration"))
+	check(t, "Matching", typed.Matching(typed.Line[string](), "[a-z]+|x1"), good("abc", "abc"), good("x1", "x1"), bad("abc1", "does not match [a-z]+|x1"), bad("", "does not match"))
+	check(t, "List of OneOf", typed.List(typed.OneOf(typed.Line[string](), "a", "b")), good("a,b,a", []string{"a", "b", "a"}), bad("a,c", "not one of a, b"))
+	roundTripOf(t, typed.List(typed.Duration()), "1s,1m0s", []time.Duration{time.Second, time.Minute})
+	roundTripOf(t, typed.Set(typed.Int[int]()), "1,10,2", map[int]struct{}{10: {}, 2: {}, 1: {}})
+	for _, element := range []string{"", "a,b", "a\nb", " a", "a\u00a0", "\ufeffa"} {
+		if text, err := typed.List(typed.String[string]()).Encode([]string{"x", element}); err == nil {
+			t.Errorf("%q in a list is written as %q", element, text)
+		}
+	}
+	for want, got := range map[string]typed.Shape{
+		"list of string, one of a, b":      typed.List(typed.OneOf(typed.String[string](), "a", "b")).Shape(),
+		"integer, 1 to 9":                  typed.Between(typed.Int[int](), 1, 9).Shape(),
+		"line, matching a+":                typed.Matching(typed.Line[string](), "a+").Shape(),
+		"duration":                         typed.Duration().Validate(func(time.Duration) error { return nil }).Shape(),
+		"slog.Level":                       typed.Text[slog.Level]().Shape(),
+		"number, one of 0.5, 1, 0.25 to 2": typed.OneOf(typed.Between(typed.Float[float64](), 0.25, 2), 0.5, 1).Shape(),
+	} {
+		if got.String() != want {
+			t.Errorf("a shape is %q, want %q", got, want)
+		}
+	}
+}
+
+func roundTripOf[T any](t *testing.T, codec typed.Codec[T], want string, value T) {
+	t.Helper()
+	text, err := codec.Encode(value)
+	if text != want || err != nil {
+		t.Errorf("%v is written as %q, %v, want %q", value, text, err, want)
+	}
+	if back, err := codec.Decode(text); err != nil || !reflect.DeepEqual(back, value) {
+		t.Errorf("%q is read as %v, %v, want %v", text, back, err, value)
+	}
 }
 
 // Promise 12, for each codec: what a text looks like is not in the error.

@@ -104,42 +104,77 @@ func (d *Derived[T]) examine(sequence uint64, now mapstore.Reader) {
 // ends after one run for each such key at most, and one more.
 func (d *Derived[T]) derive(name string, now, last mapstore.Reader) finding[T] {
 	var errs []error
-	var replaced []string
-	for view := now; ; {
-		value, err := recovering(d.fn, view)
+	view := &revision{Reader: now}
+	for {
+		value, err := recovering(d.fn, mapstore.Reader(view))
 		if err == nil {
 			next := finding[T]{state: state[T]{value: value, from: view}, good: true}
 			if len(errs) > 0 {
-				next.fail(name, "", errors.Join(errs...))
-				next.good, next.keys = true, replaced
+				next.fail(name, "", join(errs))
+				next.good, next.keys, next.missing = true, keysAtFault(next.err.Cause), missingKeys(next.err.Cause, last)
 				next.refused = next.err.Reason
 			}
 			return next
 		}
-		errs = append(errs, err)
-		keys := keysAtFault(err)
-		before := len(replaced)
-		replaced = append(replaced, keys...)
-		slices.Sort(replaced)
-		if replaced = slices.Compact(replaced); len(replaced) == before {
-			next := finding[T]{state: state[T]{from: last}}
-			next.fail(name, "", errors.Join(errs...))
+		if wrong := withoutKept(err); wrong != nil {
+			errs = append(errs, wrong)
+		}
+		next, ok := view.with(keysAtFault(err), last)
+		if !ok {
+			next := finding[T]{state: state[T]{value: value, from: last}}
+			next.fail(name, "", join(errs))
+			next.missing = missingKeys(next.err.Cause, last)
 			next.refused = next.err.Reason + strings.Join(next.keys, " ")
 			return next
 		}
-		view = with(view, keys, last)
+		view = next
 	}
 }
 
-// with returns version, but with the values that keys have in other.
-func with(version mapstore.Reader, keys []string, other mapstore.Reader) mapstore.Reader {
-	values := maps.Collect(version.All())
+// A revision is a version of the map in which some keys are as they were.
+type revision struct {
+	mapstore.Reader
+	replaced []string // sorted; each has the last good text, or none if there has been none
+}
+
+// with returns the revision with more keys as they are in last; false if there are no more.
+func (r *revision) with(keys []string, last mapstore.Reader) (*revision, bool) {
+	keys = slices.DeleteFunc(keys, func(key string) bool { return isReplaced(r, key) })
+	if len(keys) == 0 {
+		return nil, false
+	}
+	values := maps.Collect(r.All())
 	for _, key := range keys {
-		if value, ok := other.Get(key); ok {
+		if value, ok := last.Get(key); ok {
 			values[key] = value
 		} else {
 			delete(values, key)
 		}
 	}
-	return mapstore.NewSnapshot(values)
+	replaced := append(slices.Clone(r.replaced), keys...)
+	slices.Sort(replaced)
+	return &revision{mapstore.NewSnapshot(values), replaced}, true
+}
+
+// isReplaced reports whether a key's last good value has been asked for.
+func isReplaced(r mapstore.Reader, key string) bool {
+	revised, ok := r.(*revision)
+	if !ok {
+		return false
+	}
+	_, found := slices.BinarySearch(revised.replaced, key)
+	return found
+}
+
+// isDerived reports whether Derive's function runs, which can do with errKept.
+func isDerived(r mapstore.Reader) bool {
+	_, ok := r.(*revision)
+	return ok
+}
+
+func join(errs []error) error {
+	if len(errs) == 1 {
+		return errs[0]
+	}
+	return errors.Join(errs...)
 }

@@ -129,6 +129,7 @@ func TestAVersionThatDoesNotFitTogetherIsRefusedAsAWhole(t *testing.T) {
 // one from before the first sync.
 func TestAFunctionThatRefusesTheEmptyMap(t *testing.T) {
 	api := mapstoretest.NewAPI(t)
+	api.ConfigMap("default", "settings").Put(nil)
 	other := open(t, api)
 	lines := make(chan string, 100)
 	store, start := unstarted(t, api, mapstore.Options{Logger: listener(lines)})

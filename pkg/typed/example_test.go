@@ -5,9 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"log/slog"
 	"net/netip"
+	"os"
 	"time"
 
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -134,6 +139,75 @@ func ExampleDerive() {
 	// Output:
 	// {10.0.0.1 3}
 	// mapstore: value rejected: (typed_test.upstream): retries: not an integer
+}
+
+// Each field of a struct has a key. What is wrong is named, all at once, and does not hold
+// back the rest.
+func ExampleStruct() {
+	ctx := context.Background()
+	store := openFake("struct")
+	defer store.Close()
+
+	type settings struct {
+		Port    int           `min:"1024" doc:"What it listens on."`
+		Timeout time.Duration `doc:"How long a request may take."`
+		Mode    string        `key:",line" oneof:"fast safe"`
+	}
+	defaults := settings{Port: 8080, Timeout: time.Second, Mode: "safe"}
+	current := typed.Derive(store, typed.Struct(defaults))
+	if _, err := store.Update(ctx, func(tx *mapstore.Tx) error {
+		tx.Set("port", "80")
+		tx.Set("tiemout", "5s")
+		tx.Set("mode", "fast\n")
+		return nil
+	}); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(current.Load())
+	fmt.Println(current.Err())
+	fmt.Println(typed.Unused(store.Snapshot(), defaults))
+	fmt.Print(typed.Describe(defaults))
+	// Output:
+	// {8080 1s fast}
+	// mapstore: value rejected: (typed_test.settings): port: must be at least 1024
+	// [tiemout]
+	// | key     | value                   | default |                              |
+	// | ------- | ----------------------- | ------- | ---------------------------- |
+	// | port    | integer, at least 1024  | 8080    | What it listens on.          |
+	// | timeout | duration                | 1s      | How long a request may take. |
+	// | mode    | line, one of fast, safe | safe    |                              |
+}
+
+// What a log says of values that are rejected, here with log/slog.
+func ExampleValue_slog() {
+	ctx := context.Background()
+	handler := slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	settings := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: "settings"}}
+	store, err := mapstore.New(fake.NewClientset(settings), "default", "settings", mapstore.Options{Logger: logr.FromSlogHandler(handler)})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = store.Start(ctx) }()
+	defer store.Close()
+	if err := store.WaitForSync(ctx); err != nil {
+		log.Fatal(err)
+	}
+	typed.Bind(store, "timeout", typed.Duration(), time.Second)
+	typed.Bind(store, "jobs.yaml", typed.YAML[struct{ Workers int }](), struct{ Workers int }{4})
+	for _, text := range [][2]string{{"timeout", "\u200b30s"}, {"jobs.yaml", "# jobs\nworkers: many\n"}, {"jobs.yaml", "workers: 8\n"}} {
+		if err := store.Set(ctx, text[0], text[1]); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// level=INFO msg="A value is rejected; serving the last good one" namespace=default configmap=settings key=timeout reason="not a duration: it begins with a zero width space"
+	// level=INFO msg="A value is rejected; serving the last good one" namespace=default configmap=settings key=jobs.yaml reason="field Workers, at line 2, column 10, does not fit into the type int"
+	// level=INFO msg="A value is accepted again" namespace=default configmap=settings key=jobs.yaml
 }
 
 // One's own codec is two functions.

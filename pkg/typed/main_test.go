@@ -39,9 +39,10 @@ func unstarted(t *testing.T, api *mapstoretest.API, opts mapstore.Options) (stor
 	}
 }
 
-// listening returns a running store, and what it logs.
+// listening returns a running store of a map that exists, and what it logs.
 func listening(t *testing.T, api *mapstoretest.API) (*mapstore.Store, <-chan string) {
 	t.Helper()
+	api.ConfigMap("default", "settings").Put(nil)
 	lines := make(chan string, 1000)
 	return api.Open(t, "settings", mapstore.Options{Logger: listener(lines)}), lines
 }

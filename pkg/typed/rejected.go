@@ -3,8 +3,11 @@ package typed
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // ErrRejected is returned when a value cannot be decoded or encoded, or is invalid. The
@@ -25,6 +28,8 @@ type RejectedError struct {
 	// Cause is what the codec, the validation or Derive's function returned. Its text
 	// may quote the value, so the text of Error does not contain it.
 	Cause error
+
+	required bool // by Need
 }
 
 // Error returns the name and the reason.
@@ -61,8 +66,16 @@ func rejectedBy(name string, cause error) *RejectedError {
 }
 
 // reasonsOf returns what may be shown of err: the texts in it that are known to quote
-// nothing, or else its type.
+// nothing, or else its type. Of errors that are joined, it returns what may be shown of
+// each.
 func reasonsOf(err error) []string {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && reflect.TypeOf(err) == joinError { //nolint:errorlint // of this error itself
+		var all []string
+		for _, err := range joined.Unwrap() {
+			all = append(all, reasonsOf(err)...)
+		}
+		return slices.Compact(all)
+	}
 	var known []string
 	for leaf := range leaves(err) {
 		switch leaf := leaf.(type) { //nolint:errorlint // a leaf wraps nothing
@@ -80,6 +93,8 @@ func reasonsOf(err error) []string {
 	return slices.Compact(known)
 }
 
+var joinError = reflect.TypeOf(errors.Join(errMissing))
+
 // keysAtFault returns the keys that err names, sorted, if it consists only of
 // RejectedErrors.
 func keysAtFault(err error) []string {
@@ -93,6 +108,41 @@ func keysAtFault(err error) []string {
 	}
 	slices.Sort(keys)
 	return slices.Compact(keys)
+}
+
+// missingKeys returns the keys in err that are required and have no good text: they are
+// missing, or they have had none in last either.
+func missingKeys(err error, last mapstore.Reader) []string {
+	var keys []string
+	for leaf := range leaves(err) {
+		rejected, ok := leaf.(*RejectedError) //nolint:errorlint // a leaf wraps nothing
+		if !ok {
+			continue
+		}
+		_, hasLast := last.Get(rejected.Name)
+		if rejected.Cause == errMissing || rejected.required && !hasLast { //nolint:errorlint // Need sets it bare
+			keys = append(keys, rejected.Name)
+		}
+	}
+	return keys
+}
+
+// withoutKept returns err without what only asks for last good values; nil if nothing is
+// left.
+func withoutKept(err error) error {
+	var wrong []error
+	found := false
+	for leaf := range leaves(err) {
+		if rejected, ok := leaf.(*RejectedError); ok && rejected.Cause == errKept { //nolint:errorlint // a leaf wraps nothing, and Struct sets it bare
+			found = true
+		} else {
+			wrong = append(wrong, leaf)
+		}
+	}
+	if !found {
+		return err
+	}
+	return errors.Join(wrong...)
 }
 
 // leaves iterates over the innermost errors in err. It does not look into a
@@ -122,3 +172,11 @@ func visit(err error, yield func(error) bool) bool {
 
 // errEnded is the error of a codec or function that ended its goroutine.
 var errEnded = Reject("the codec has ended its goroutine")
+
+var (
+	// errMissing rejects the absence of a key that is required.
+	errMissing = Reject("the key is missing")
+
+	// errKept asks Derive for the last good value of a key that is missing.
+	errKept = Reject("the key is gone")
+)

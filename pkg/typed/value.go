@@ -18,19 +18,18 @@ import (
 // All callers of Load share what it returns: if T is, or contains, a pointer, a map or a
 // slice, do not change that.
 //
-// Each new text is decoded in a goroutine of its own, so that a codec that blocks delays
-// nobody else. So what others write, or this program writes with [mapstore.Store.Set] or
-// Update, shows in Load a moment after it shows in [mapstore.Store.Get]. [Value.WaitUntil]
-// waits for it; in a synctest bubble, so does [testing/synctest.Wait]. What the Value
-// itself has written shows at once.
+// Each new text is decoded in a goroutine of its own. Reads and writes of the store that
+// return, and callbacks that begin, wait for that, within a limit: see the package
+// documentation.
 type Value[T any] struct {
 	bound    *bound[T]
 	key      string
 	codec    Codec[T]
 	fallback T
+	options  Option
 
-	// checked is what Set or Update decoded last, to check what it writes. It is kept
-	// so that the text need not be decoded again when it arrives.
+	// checked is what a Set or Update under way decoded last, to check what it writes. It
+	// is kept so that the text need not be decoded again when it arrives.
 	checked atomic.Pointer[state[T]]
 }
 
@@ -39,7 +38,7 @@ type Value[T any] struct {
 // store need not be started or synced: until then, Load returns fallback.
 //
 // Load returns
-//   - fallback, if the map does not have the key;
+//   - fallback, if the map does not have the key, unless an option changes that;
 //   - what the key's text decodes to, if the map has the key;
 //   - the last good value, or fallback if there has been none, if codec rejects the
 //     text. Until the key is deleted or has a good value, Err then says why and
@@ -52,7 +51,9 @@ type Value[T any] struct {
 // absent.
 //
 // Bind panics when store or codec's Decode is nil.
-func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) *Value[T] {
+//
+// [Keep] and [Required] change what a missing key means.
+func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T, opts ...Option) *Value[T] {
 	if store == nil || codec.Decode == nil {
 		panic("typed: Bind with a nil store or codec")
 	}
@@ -63,9 +64,29 @@ func Bind[T any](store *mapstore.Store, key string, codec Codec[T], fallback T) 
 		codec:    codec,
 		fallback: fallback,
 	}
+	for _, opt := range opts {
+		v.options |= opt
+	}
 	v.bound.follow(v.examine)
 	return v
 }
+
+// An Option of [Bind] says what it means that the map does not have the key. Somebody may
+// delete a key by mistake, or replace the whole map, which deletes all keys for a moment.
+type Option uint8
+
+const (
+	// Keep makes Load return the last good value when the key is gone. It returns
+	// Bind's fallback only if there has been none.
+	Keep Option = 1 << iota
+
+	// Required makes a missing key a rejected value: Load returns the last good value,
+	// as with Keep, and Err says that the key is missing. Also, as long as the key is
+	// missing, or none of its texts has been good, [mapstore.Store.WaitForSync], Check
+	// and [mapstore.Status].Err return [mapstore.ErrMissing], with the key. Pass the
+	// zero T as the fallback: it is never used after WaitForSync has returned nil.
+	Required
+)
 
 // Load returns the current value: the newest one that could be decoded, or Bind's
 // fallback. It costs one atomic load, decodes nothing, never blocks and never fails.
@@ -124,6 +145,7 @@ func (v *Value[T]) Set(ctx context.Context, value T) error {
 	if err := v.writable(); err != nil {
 		return err
 	}
+	defer v.checked.Store(nil) // the text may go before the Value does
 	text, err := v.encode(value)
 	if err != nil {
 		return err
@@ -162,6 +184,7 @@ func (v *Value[T]) Update(ctx context.Context, fn func(T) (T, error)) error {
 	if err := v.writable(); err != nil {
 		return err
 	}
+	defer v.checked.Store(nil) // as in Set
 	written, err := v.bound.store.Update(ctx, func(tx *mapstore.Tx) error {
 		current, err := v.fresh(tx.Get(v.key))
 		if err != nil {
@@ -199,7 +222,8 @@ func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
 		return
 	}
 	next := finding[T]{state: state[T]{value: v.fallback}, good: true}
-	if next.text, next.present = now.Get(v.key); next.present {
+	switch next.text, next.present = now.Get(v.key); {
+	case next.present:
 		next.fail(v.key, next.text, errEnded)              // unless the codec returns:
 		defer func() { v.bound.publish(sequence, next) }() // this runs in any case
 		if value, err := v.decode(next.text, current, checked); err != nil {
@@ -207,7 +231,15 @@ func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
 		} else {
 			next = finding[T]{state: state[T]{value: value, text: next.text, present: true}, good: true}
 		}
+		if next.err != nil && v.options&Required != 0 && !current.present {
+			next.missing = next.keys
+		}
 		return
+	case v.options&Required != 0:
+		next.fail(v.key, "", errMissing)
+		next.missing = next.keys
+	case v.options&Keep != 0:
+		next.good = false // no news of the value, and nothing is wrong
 	}
 	v.bound.publish(sequence, next)
 }
@@ -218,7 +250,7 @@ func (v *Value[T]) decode(text string, now, checked *state[T]) (T, error) {
 	switch {
 	case now.present && now.text == text:
 		return now.value, nil
-	case now.err != nil && now.refused == text:
+	case now.err != nil && now.refused == text && now.err.Cause != errMissing: //nolint:errorlint // examine sets it bare
 		return now.value, now.err.Cause
 	case checked != nil && checked.text == text:
 		return checked.value, nil

@@ -77,32 +77,6 @@ func TestASlowCallbackSeesOneConflatedStepAndCostsOnlyItself(t *testing.T) {
 	})
 }
 
-func TestOneCallbackAtATimeAndTheLastIsTheCurrentState(t *testing.T) {
-	v := watch.NewVar(0)
-	defer v.Close()
-	const last = 2000
-	var running atomic.Int32
-	seen := 0
-	done := make(chan struct{})
-	v.Subscribe(func(old, new int) {
-		if running.Add(1) != 1 {
-			t.Error("two callbacks of one subscription run at once")
-		}
-		if old != seen || new <= old {
-			t.Errorf("step %d to %d after %d", old, new, seen)
-		}
-		seen = new
-		running.Add(-1)
-		if new == last {
-			close(done)
-		}
-	})
-	for i := range last {
-		v.Store(i + 1)
-	}
-	<-done
-}
-
 func TestIdleSubscriptionsHoldNoGoroutine(t *testing.T) {
 	v := watch.NewVar(0)
 	defer v.Close()

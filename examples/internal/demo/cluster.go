@@ -26,11 +26,13 @@ import (
 
 // Which cluster a demo can run on.
 const (
-	Own     = "own"
+	Memory  = "memory"
+	Local   = "local"
 	Current = "current"
 
 	// Usage is the text for a flag.
-	Usage = Own + ": a control plane that lives as long as the program;\n" +
+	Usage = Memory + ": an API server in memory, for ConfigMaps only;\n" +
+		Local + ": a control plane that lives as long as the program, and is built first;\n" +
 		Current + ": the cluster of the current kubeconfig"
 )
 
@@ -42,19 +44,29 @@ type Cluster struct {
 	Config    *rest.Config // of an administrator, or of the viewer
 	Namespace string
 	Client    kubernetes.Interface // a plain one, as outsiders have it
-	Plane     *kube.ControlPlane   // nil when the cluster is the viewer's
+	Plane     *kube.ControlPlane   // nil when the cluster is the viewer's, or in memory
+	APIServer APIServer            // nil when the cluster is the viewer's
 
-	Map string // the name of a ConfigMap that is removed from the viewer's cluster at the end
+	stop func() error // ends what was started; nil when the cluster is the viewer's
+	Map  string       // the name of a ConfigMap that is removed from the viewer's cluster at the end
+}
+
+// An APIServer is a process that can be killed.
+type APIServer interface {
+	Kill() error                   // by SIGKILL; returns once it is gone
+	Restart(context.Context) error // returns once it is ready
 }
 
 func connect(ctx context.Context, which string, console *Console) (c *Cluster, err error) {
 	switch which {
-	case Own:
+	case Memory:
+		c, err = startInMemory(ctx, console)
+	case Local:
 		c, err = startCluster(ctx, console)
 	case Current:
 		c, err = findCluster()
 	default:
-		err = fmt.Errorf("-cluster=%s: it can be %s or %s", which, Own, Current)
+		err = fmt.Errorf("-cluster=%s: it can be %s, %s or %s", which, Memory, Local, Current)
 	}
 	if err != nil {
 		return nil, err
@@ -75,7 +87,7 @@ func startCluster(ctx context.Context, console *Console) (*Cluster, error) {
 	if err := cmp.Or(os.Setenv(configPath, plane.Kubeconfig()), os.Unsetenv("NAMESPACE")); err != nil {
 		return nil, errors.Join(err, plane.Stop())
 	}
-	return &Cluster{Config: plane.Config(), Namespace: metav1.NamespaceDefault, Plane: plane}, nil
+	return &Cluster{Config: plane.Config(), Namespace: metav1.NamespaceDefault, Plane: plane, APIServer: plane.APIServer, stop: plane.Stop}, nil
 }
 
 // findCluster reads the kubeconfig that kubectl would use, and makes sure that
@@ -96,8 +108,8 @@ func findCluster() (*Cluster, error) {
 }
 
 func (c *Cluster) close() error {
-	if c.Plane != nil {
-		return c.Plane.Stop()
+	if c.stop != nil {
+		return c.stop()
 	}
 	if c.Map == "" {
 		return nil

@@ -48,6 +48,10 @@ func Run(ctx context.Context, out io.Writer, which string, pace time.Duration, s
 		}
 		if err = errors.Join(err, cluster.close()); err == nil {
 			console.print("\n", "All went as it should, and nothing is left behind.")
+			if which == Memory {
+				console.Say("The same on a real Kubernetes API server, once it is built:  make demo CLUSTER=local")
+				console.Say("On the cluster of your kubeconfig:                          make demo CLUSTER=current")
+			}
 		}
 	}()
 	return story(ctx, &Demo{cluster, console})

@@ -113,7 +113,12 @@ func Value(i, bytes int) string {
 
 // Store returns a running store, synced. Close it.
 func (r *Rig) Store(ctx context.Context, client kubernetes.Interface, name string) (*mapstore.Store, error) {
-	store, err := mapstore.New(client, r.Namespace, name, mapstore.Options{})
+	return r.StoreWith(ctx, client, name, mapstore.Options{})
+}
+
+// StoreWith does the same with options.
+func (r *Rig) StoreWith(ctx context.Context, client kubernetes.Interface, name string, opts mapstore.Options) (*mapstore.Store, error) {
+	store, err := mapstore.New(client, r.Namespace, name, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -13,10 +13,10 @@ import (
 // Measure measures what a map costs, in minutes, or in seconds if it is to be quick. It
 // restarts the API server of the rig, unless it is quick.
 func Measure(ctx context.Context, r *rig.Rig, quick bool, say func(format string, args ...any)) (*Result, error) {
-	result := &Result{Maps: maps([]int{0, 1, 10, 30, 100, 300, 1000}, []int{0, 30, 300})}
+	result := &Result{Maps: maps(0, 1, 10, 30, 100, 300, 1000)}
 	window, most := time.Second, 100
 	if quick {
-		result.Maps = maps([]int{0, 1, 4}, []int{0, 4})
+		result.Maps = maps(0, 1, 4)
 		window, most = 50*time.Millisecond, 3
 	}
 	for i := range result.Maps {

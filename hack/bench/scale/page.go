@@ -3,10 +3,8 @@ package scale
 import (
 	_ "embed"
 	"fmt"
-	"slices"
 	"time"
 
-	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
 )
@@ -15,22 +13,11 @@ import (
 var prose string
 
 // figures has the methods that the page's template calls.
-type figures struct {
-	*Result
-	cpu model   // of a change
-	off float64 // how far it is off
-}
+type figures struct{ *Result }
 
-// Page returns docs/scale.md and its chart.
-func (r *Result) Page() (*report.Page, error) {
-	cpu, off, err := r.model()
-	if err != nil {
-		return nil, err
-	}
-	return &report.Page{
-		Name: "scale.md", Template: prose, Figures: figures{r, cpu, off},
-		Charts: map[string]chart.Picture{"scale-cpu.svg": r.picture(cpu)},
-	}, nil
+// Page returns docs/scale.md.
+func (r *Result) Page() *report.Page {
+	return &report.Page{Name: "scale.md", Template: prose, Figures: figures{r}}
 }
 
 func size(m Map) string { return report.Bytes(float64(m.Bytes())) }
@@ -51,17 +38,6 @@ func (m Map) sent() float64 { return m.Rows[len(m.Rows)-1].Sent }
 // commits is how many a second the map takes, one after the other.
 func (m Map) commits() string { return rate(1 / stats.Median(m.Rows[0].Took).Seconds()) }
 
-// Formula is the API server's CPU for a change of any size.
-func (f figures) Formula() string {
-	const kilo = 1000
-	c := f.cpu
-	return fmt.Sprintf("%s + %s · kB + %s · watchers + %s · watchers · kB",
-		seconds(c[0]), seconds(c[1]*kilo), seconds(c[2]), seconds(c[3]*kilo))
-}
-
-// Off is how far the formula is off.
-func (f figures) Off() string { return report.Percent(f.off) }
-
 // WatcherMemory is what one watcher takes of the API server.
 func (f figures) WatcherMemory() string {
 	rows := f.Maps[0].Rows
@@ -77,25 +53,19 @@ func (f figures) LargeCommits() string { return f.Maps[len(f.Maps)-1].commits() 
 
 // Changes is what a change costs the API server.
 func (f figures) Changes() report.Table {
-	var numbers []int
 	t := report.Table{Header: []string{"values", "sent to each watcher", "CPU without any"}}
-	for i, r := range f.Maps[0].Rows {
-		if numbers = append(numbers, r.Watchers); i > 0 {
-			t.Header = append(t.Header, report.Count(r.Watchers))
-		}
+	rows := f.Maps[0].Rows
+	for _, r := range rows[1:] {
+		t.Header = append(t.Header, report.Count(r.Watchers))
 	}
-	most := numbers[len(numbers)-1]
-	t.Header = append(t.Header, fmt.Sprintf("the last of %s has it", report.Count(most)))
+	most := len(rows) - 1
+	t.Header = append(t.Header, fmt.Sprintf("the last of %s has it", report.Count(rows[most].Watchers)))
 	for _, m := range f.Maps {
-		cells := slices.Repeat([]string{"-"}, len(t.Header)) // not measured
-		cells[0], cells[1] = size(m), report.Bytes(m.sent())
+		cells := []string{size(m), report.Bytes(m.sent())}
 		for _, r := range m.Rows {
-			cells[2+slices.Index(numbers, r.Watchers)] = seconds(r.CPU)
-			if r.Watchers == most {
-				cells[len(cells)-1] = report.Duration(stats.Median(r.Took))
-			}
+			cells = append(cells, seconds(r.CPU))
 		}
-		t.Add(cells...)
+		t.Add(append(cells, report.Duration(stats.Median(m.Rows[most].Took)))...)
 	}
 	return t
 }

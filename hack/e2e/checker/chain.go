@@ -10,12 +10,20 @@ import (
 
 // A chain is what one subscription was told.
 type chain struct {
-	client  string
-	passes  func(key string) bool
-	steps   []step
-	overlap bool // two callbacks have run at once
-	left    bool // the subscription ended before the last version
-	late    bool // a callback has run after its end
+	client   string
+	passes   func(key string) bool
+	filtered bool // passes leaves something out
+	steps    []step
+	overlap  bool // two callbacks have run at once
+	left     bool // the subscription ended before the last version
+	late     bool // a callback has run after its end
+}
+
+// continues reports whether a Change may begin at old when the one before ended at last:
+// at the same, or at a later version that the filters do not tell from it.
+func (c chain) continues(last, old view) bool {
+	later := c.filtered && last != view{} && old.revision > last.revision
+	return old == last || later && old.contents.only(c.passes) == last.contents.only(c.passes)
 }
 
 // checkChain checks what is promised of the Changes of one subscription.
@@ -30,7 +38,7 @@ func (h *history) checkChain(report *Report, c chain) {
 	var last view
 	folded := make(map[string]string)
 	for i, s := range c.steps {
-		if s.old != last {
+		if !c.continues(last, s.old) {
 			report.violated("%s: Change %d begins at %v, and the one before ended at %v: %s", who, i, s.old, last, difference(last.contents, s.old.contents))
 		}
 		if s.new.revision <= s.old.revision {
@@ -41,6 +49,9 @@ func (h *history) checkChain(report *Report, c chain) {
 		}
 		if len(s.deltas) == 0 && !s.reset {
 			report.violated("%s: Change %d has no deltas", who, i)
+		}
+		if s.old != last {
+			h.checkView(report, who+", in Old", s.old)
 		}
 		h.checkView(report, who+", in New", s.new)
 		c.fold(report, who, i, folded)

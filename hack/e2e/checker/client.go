@@ -133,7 +133,7 @@ func (c *Client) Read() *mapstore.Snapshot {
 // Follow holds one more subscription of the store to what is promised of them,
 // until stop is called or the run ends.
 func (c *Client) Follow(filters ...mapstore.Filter) (stop func()) {
-	f := &follower{run: c.run, chain: chain{client: c.name, passes: func(key string) bool {
+	f := &follower{run: c.run, chain: chain{client: c.name, filtered: len(filters) > 0, passes: func(key string) bool {
 		return len(filters) == 0 || slices.ContainsFunc(filters, func(passes mapstore.Filter) bool { return passes(key) })
 	}}}
 	f.subscription = c.store.OnChange(f.take, filters...)

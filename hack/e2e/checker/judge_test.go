@@ -151,6 +151,29 @@ func TestAnyFindingIsAnError(t *testing.T) {
 	}
 }
 
+// With filters, a Change may begin later than the one before ended, but nowhere else.
+func TestWhereAChangeMayBegin(t *testing.T) {
+	last := view{120, true, "one", holding("x", "1", "y", "1")}
+	unseen, seen := holding("x", "2", "y", "1"), holding("x", "1", "y", "2")
+	for _, row := range []struct {
+		what      string
+		last, old view
+		filtered  bool
+		want      bool
+	}{
+		{"where the one before ended", last, last, false, true},
+		{"later, without filters", last, view{130, true, "one", last.contents}, false, false},
+		{"later, where nothing differs that the filter sees", last, view{130, true, "one", unseen}, true, true},
+		{"later, where something does", last, view{130, true, "one", seen}, true, false},
+		{"earlier", last, view{110, true, "one", unseen}, true, false},
+		{"the first one, not at nothing", view{}, view{110, true, "one", holding("x", "1")}, true, false},
+	} {
+		if got := (chain{passes: onlyY, filtered: row.filtered}).continues(row.last, row.old); got != row.want {
+			t.Errorf("%s: %v, want %v", row.what, got, row.want)
+		}
+	}
+}
+
 // Each row breaks the clean history in one way, or alters it in a way that is
 // still clean.
 func TestJudge(t *testing.T) {

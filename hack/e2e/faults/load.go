@@ -30,6 +30,9 @@ type load struct {
 	stopping chan struct{}
 	stop     func() // returns once the last operation has
 	pace     time.Duration
+
+	mu    sync.Mutex               // protects begun
+	begun map[*rand.Rand]time.Time // by the writers' generators: when each writer's transaction has begun
 }
 
 // startLoad begins to write and read. The pace is how long each writer waits
@@ -38,7 +41,7 @@ func (b *testbed) startLoad(pace time.Duration) {
 	// What is under way when the load stops is to have its outcome: no operation
 	// is cut short, and each is bounded by the store's WriteTimeout.
 	ctx := context.Background()
-	l := &load{stopping: make(chan struct{}), pace: pace}
+	l := &load{stopping: make(chan struct{}), pace: pace, begun: make(map[*rand.Rand]time.Time)}
 	var tasks sync.WaitGroup
 	for _, m := range b.members {
 		writes := slices.Contains(b.writers(), m)
@@ -59,8 +62,29 @@ func (b *testbed) startLoad(pace time.Duration) {
 
 func (l *load) write(ctx context.Context, m *member, rng *rand.Rand) {
 	for l.again(time.Duration(rng.Int64N(int64(2 * l.pace)))) {
-		m.Count(l.transact(ctx, m, rng))
+		l.note(func() { l.begun[rng] = time.Now() })
+		err := l.transact(ctx, m, rng)
+		l.note(func() { delete(l.begun, rng) })
+		m.Count(err)
 	}
+}
+
+func (l *load) note(fn func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	fn()
+}
+
+// isPast reports whether all transactions have ended that had begun before t.
+func (l *load) isPast(t time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, begun := range l.begun {
+		if begun.Before(t) {
+			return false
+		}
+	}
+	return true
 }
 
 // transact runs one transaction: most add to a counter, some move something

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"sync"
 
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
 	"github.com/unrolled/mapstore/v2/hack/e2e/checker"
@@ -38,12 +39,22 @@ func (b *testbed) newMember(ctx context.Context, config *rest.Config) (*member, 
 		b.onClose(m.wire.close)
 		config.Host = "https://" + m.wire.address // which the certificate is good for too
 	}
+	if b.row.way != nil {
+		m.network = nil // of a transport of its own a store does not know when a request is sent
+		if err := b.row.way(b, m, config); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	if m.http, err = rig.NewClient(config, m.network); err != nil {
 		return nil, err
 	}
 	b.onClose(m.http.Cut)
-	if m.store, err = mapstore.New(m.http, b.namespace, mapName, b.row.stores); err != nil {
+	var client kubernetes.Interface = m.http
+	if b.row.way != nil {
+		client = m.http.Clientset
+	}
+	if m.store, err = mapstore.New(client, b.namespace, mapName, b.row.stores); err != nil {
 		return nil, err
 	}
 	b.runStore(m.store)

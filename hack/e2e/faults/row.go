@@ -26,6 +26,7 @@ type row struct {
 	quiet  bool // the affected stores only read
 	stores mapstore.Options
 	user   func(context.Context, *testbed) (*rest.Config, error) // who the stores are; nil: the administrator
+	way    func(*testbed, *member, *rest.Config) error           // in the client itself; a store with one has no network
 
 	// What happens. The fault holds for the first time in the long form, and for
 	// the second in the short one. A row with special has no such cycles.
@@ -42,6 +43,7 @@ type row struct {
 	inside bool                                  // fresh is measured while the fault lasts
 	proof  proof                                 // that it really happens
 	told   bool                                  // of the outcomes at most unknownShare stay unknown: the ledger tells
+	noLoss bool                                  // no answer is lost, so no outcome is unknown
 }
 
 const (
@@ -118,6 +120,9 @@ func (r *row) execute(ctx context.Context, planes *planes, s settings) (res resu
 	res.err = errors.Join(res.err, b.conclude(ctx))
 	if limit := int(unknownShare * float64(res.acknowledged)); r.told && res.unknown > limit {
 		res.err = errors.Join(res.err, fmt.Errorf("%d outcomes unknown, not at most %d, though the ledger was there to tell", res.unknown, limit))
+	}
+	if r.noLoss && res.unknown > 0 {
+		res.err = errors.Join(res.err, fmt.Errorf("%d outcomes unknown, though no answer was lost", res.unknown))
 	}
 	return res
 }

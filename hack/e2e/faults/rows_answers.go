@@ -26,7 +26,43 @@ func answerRows() []row {
 		tampered("requests lost, and answers after the commit", lost, nil),
 		tampered("429, 500, 503, 504 before the commit and after it, some with Retry-After", failing, nil),
 		forgotten,
+		{
+			name: "three of ten writes lost, and then health", flows: true, told: true, hold: [2]time.Duration{4 * time.Second, time.Second},
+			fault: lasting(each(func(m *member) { m.network.OnAnswer(rig.Some(0.3, rig.Lose)) }), goOn),
+		},
+		{
+			name: "a proxy answers everything with a page of its own", spared: true, hold: [2]time.Duration{4 * time.Second, time.Second},
+			cuts: true, notice: killNoticedWithin, during: keepTheMap,
+			fault: lasting(each(func(m *member) {
+				m.network.OnRequest(func(r *http.Request) (*http.Response, error) { return rig.Page(r, `{"status":"maintenance"}`), nil })
+				m.network.EndWatches()
+			}), each(func(m *member) { m.network.OnRequest(nil) })),
+		},
 	}
+}
+
+// goOn lets answers through again, and takes the time until all writers who were under
+// way have gone on.
+func goOn(ctx context.Context, b *testbed) error {
+	_ = each(func(m *member) { m.network.OnAnswer(nil) })(ctx, b)
+	healthy := time.Now()
+	limit := b.settings.bound(2 * time.Second)
+	err := rig.Until(ctx, limit, func() bool { return b.load.isPast(healthy) })
+	b.note("the last writer went on after " + rounded(time.Since(healthy)))
+	if err != nil {
+		return fmt.Errorf("a writer still waits %v after all is well", limit)
+	}
+	return nil
+}
+
+// keepTheMap expects each affected store to serve what it had.
+func keepTheMap(_ context.Context, b *testbed) error {
+	for _, m := range b.affected() {
+		if now := m.store.Snapshot(); !now.Exists() || now.Len() == 0 {
+			return fmt.Errorf("store %s has %v, as if the page were the map", m.name, now)
+		}
+	}
+	return nil
 }
 
 // tampered lets the affected stores' writes end in another answer than the server's:

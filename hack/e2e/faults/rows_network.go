@@ -48,6 +48,10 @@ func networkRows() []row {
 			},
 		},
 		{
+			name: "a slow link, of 250 kB/s", wired: true, hold: hold, flows: true,
+			fault: troubled(trouble{rate: 250_000}),
+		},
+		{
 			name: "black hole, default options", wired: true, spared: true, hold: hold,
 			fault: hole, cuts: true, notice: 5 * time.Second,
 		},

@@ -34,6 +34,7 @@ type wire struct {
 type trouble struct {
 	latency, jitter time.Duration // before each read's worth of bytes that the server sends
 	hole            bool          // nothing gets through any more, nor does the end of a connection
+	rate            int           // bytes a second each way; 0: no limit
 }
 
 // A link is one connection from the client on to the server.
@@ -163,7 +164,7 @@ func (w *wire) pump(l *link, to, from *net.TCPConn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buf)
-		if delay := w.obstruct(l, from == l.far); delay > 0 {
+		if delay := w.obstruct(l, from == l.far, n); delay > 0 {
 			select {
 			case <-time.After(delay):
 			case <-l.broken:
@@ -175,8 +176,9 @@ func (w *wire) pump(l *link, to, from *net.TCPConn) {
 	}
 }
 
-// obstruct waits while there is a hole, and returns the delay that applies after it.
-func (w *wire) obstruct(l *link, fromServer bool) time.Duration {
+// obstruct waits while there is a hole, and returns the delay that applies after it to n
+// bytes.
+func (w *wire) obstruct(l *link, fromServer bool, n int) time.Duration {
 	for {
 		w.mu.Lock()
 		t, lifted := w.trouble, w.lifted
@@ -185,6 +187,9 @@ func (w *wire) obstruct(l *link, fromServer bool) time.Duration {
 			delay = t.latency - t.jitter + time.Duration(w.rng.Int64N(int64(2*t.jitter)+1))
 		}
 		w.mu.Unlock()
+		if t.rate > 0 {
+			delay += time.Duration(n) * time.Second / time.Duration(t.rate)
+		}
 		if !t.hole {
 			return delay
 		}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"sync/atomic"
 )
 
@@ -35,6 +36,14 @@ func Answer(request *http.Request, status int, retryAfter bool) *http.Response {
 		Status: http.StatusText(status), StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 		Header: header, Body: http.NoBody, Request: request,
 	}
+}
+
+// Page returns a page that a proxy might send in place of the server's answer.
+func Page(request *http.Request, body string) *http.Response {
+	page := Answer(request, http.StatusOK, false)
+	page.Header.Set("Content-Type", "application/json")
+	page.Body = io.NopCloser(strings.NewReader(body))
+	return page
 }
 
 // Some lets an exchange happen to a share of the updates.

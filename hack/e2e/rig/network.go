@@ -2,7 +2,6 @@ package rig
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -124,20 +123,6 @@ func (n *Network) send(request *http.Request, route *Client) (*http.Response, er
 	request = request.Clone(request.Context())
 	request.URL.Host = server.Host
 	return route.transport.RoundTrip(request)
-}
-
-// Later takes a request out of the client's hands. It is sent when land is called,
-// which returns once the server has answered.
-func (n *Network) Later(request *http.Request) (land func() error) {
-	late := request.Clone(context.WithoutCancel(request.Context()))
-	late.Body, _ = request.GetBody() // client-go's requests have one
-	return func() error {
-		response, err := n.next.RoundTrip(late)
-		if err == nil {
-			Drain(response)
-		}
-		return err
-	}
 }
 
 // follow takes charge of what a watch brings.

@@ -111,7 +111,7 @@ func (w *world) commit(id string) IDs {
 	case restores:
 		return w.now().IDs
 	default:
-		return Parse(w.now().IDs.With(id))
+		return Parse(w.now().IDs.With(id, 1<<18))
 	}
 }
 

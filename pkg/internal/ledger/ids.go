@@ -58,12 +58,17 @@ func Parse(annotation string) IDs {
 	return ids[:min(len(ids), Length)]
 }
 
-// With returns the annotation of a commit that follows those in ids.
-func (ids IDs) With(id string) string {
+// MinRoom is how many bytes the annotation of a commit takes at least.
+const MinRoom = idLength
+
+// With returns the annotation of a commit that follows those in ids. It keeps as many ids
+// as room, at least [MinRoom] bytes, allows. Fewer ids tell for a shorter time, and nothing
+// else: as the newest come first, an id that is still there is behind all that are newer.
+func (ids IDs) With(id string, room int) string {
 	if i := slices.IndexFunc(ids, func(old string) bool { return len(old) > idLength }); i >= 0 {
 		ids = ids[:i] // no store wrote this: do not let it enlarge the object
 	}
-	return strings.Join(append([]string{id}, ids[:min(len(ids), Length-1)]...), " ")
+	return strings.Join(append([]string{id}, ids[:max(0, min(len(ids), Length-1, (room-len(id))/(idLength+1)))]...), " ")
 }
 
 // Head returns the newest id; "" if there is none.

@@ -14,7 +14,7 @@ func FuzzIDs(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, annotation string) {
 		before, id := Parse(annotation), NewAuthor().newID(false, 0)
-		written := before.With(id)
+		written := before.With(id, 1<<18)
 		if len(written) > Length*(idLength+1) {
 			t.Errorf("%d bytes", len(written))
 		}
@@ -37,13 +37,13 @@ func FuzzIDs(f *testing.F) {
 func TestACommitIsFoundBelowThirtyOneOthers(t *testing.T) {
 	base := Version{Sequence: 1, Revision: "1"}
 	c := commit{id: NewAuthor().newID(false, 0), base: base}
-	now := Version{Sequence: 2, Revision: "2", IDs: Parse(base.IDs.With(c.id))}
+	now := Version{Sequence: 2, Revision: "2", IDs: Parse(base.IDs.With(c.id, 1<<18))}
 	for i := range Length + 1 {
 		c.seen = undecided
 		c.observe(now)
 		if want := i < Length; (c.verdict(now) == landed) != want {
 			t.Fatalf("after %d others: verdict %v", i, c.verdict(now))
 		}
-		now = Version{Sequence: now.Sequence + 1, IDs: Parse(now.IDs.With(NewAuthor().newID(false, 0)))}
+		now = Version{Sequence: now.Sequence + 1, IDs: Parse(now.IDs.With(NewAuthor().newID(false, 0), 1<<18))}
 	}
 }

@@ -105,10 +105,12 @@ func (t *Turns) NewHold() Hold {
 	return Hold{ID: t.author.newID(false, 0), For: min(t.functions.Most()+t.Slot.Most()+t.Slot.Mean(), MaxHold)}
 }
 
-// CannotHold notes that the hold was not granted; for ever says that it never will be.
-func (t *Turns) CannotHold(now time.Time, forEver bool) {
-	t.holds.from, t.holds.till, t.holds.denied = now, now, forEver
-}
+// Asked notes that the others are being asked to hold back. Whether or not they are, time
+// must pass before the next request.
+func (t *Turns) Asked(now time.Time) { t.holds.from, t.holds.till = now, now }
+
+// CannotHold notes that the store lacks the right to ask.
+func (t *Turns) CannotHold() { t.holds.denied = true }
 
 // Next returns what to do, and until when to wait. The function draw returns a random
 // number below n.
@@ -137,7 +139,7 @@ func (t *Turns) Next(now time.Time, s Sight, draw func(n int) int) (Turn, time.T
 	length := t.Slot.Round()
 	round := int(now.Sub(start) / length)
 	t.lots.enter(s.IDs.Head()+s.Hold.ID, round, draw)
-	mayAsk := t.holds.mayAsk(now, t.functions.Mean()+t.Slot.Mean())
+	mayAsk := t.holds.mayAsk(now, t.functions.Mean()+t.Slot.Length())
 	switch {
 	case !t.lots.won:
 	case round == 0 && t.since.After(start) && len(t.crowd.places) > 0: // somebody is about to commit

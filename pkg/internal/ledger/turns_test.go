@@ -187,7 +187,7 @@ func TestAStoreThatCannotWinAsksForAHold(t *testing.T) {
 		t.Error("asks, though everybody has been silent for long")
 	}
 
-	us.CannotHold(epoch.Add(time.Second), true)
+	us.CannotHold()
 	done.IDs, done.Committed = idsOf("US__", "AAAA", "BBBB"), epoch.Add(time.Minute)
 	us.lots = lots{}
 	if turn, _ := us.Next(epoch.Add(time.Minute), done, lucky); turn != MaySend {
@@ -199,6 +199,15 @@ func TestAWriteThatHasWaitedForLongAsksForAHold(t *testing.T) {
 	us := NewTurns("US__")
 	us.Begin(epoch.Add(-patience - time.Millisecond))
 	next(t, us, sightOf("AAAA", "BBBB"), 0, lucky, Ask, 0)
+}
+
+// Also if the hold does not arrive.
+func TestAStoreDoesNotAskAgainAtOnce(t *testing.T) {
+	us := NewTurns("US__")
+	us.Begin(epoch.Add(-patience - time.Millisecond))
+	next(t, us, sightOf("AAAA"), 0, lucky, Ask, 0)
+	us.Asked(epoch)
+	next(t, us, sightOf("AAAA"), 0, lucky, MaySend, 0)
 }
 
 func TestOthersRespectAHold(t *testing.T) {

@@ -2,6 +2,7 @@ package memapi
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,6 +23,7 @@ type log struct {
 	objects   map[types.NamespacedName]*corev1.ConfigMap
 	history   []event       // oldest first
 	news      chan struct{} // closed and replaced at each commit
+	journal   *json.Encoder // nil: there is none
 }
 
 // An event is one commit.
@@ -54,6 +56,11 @@ func keyOf(object *corev1.ConfigMap) types.NamespacedName {
 func (l *log) commitLocked(kind apiwatch.EventType, object *corev1.ConfigMap) *corev1.ConfigMap {
 	key := keyOf(object)
 	before := l.objects[key]
+	if l.journal != nil {
+		if err := l.journal.Encode(record{kind, object}); err != nil {
+			panic(err) // as etcd does: no answer, and nothing has changed
+		}
+	}
 	l.revision++
 	object.ResourceVersion = formatRevision(l.revision)
 	if l.objects == nil {

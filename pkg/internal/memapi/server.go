@@ -19,10 +19,13 @@ type Server struct{ log log }
 var resource = corev1.Resource("configmaps")
 
 // ServeHTTP answers requests that read, write, list or watch ConfigMaps, or ask
-// what the client may do.
+// what the client may do, or what the server has.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews" && r.Method == http.MethodPost {
 		s.review(w, r)
+		return
+	}
+	if discover(w, r) {
 		return
 	}
 	req, err := parse(r)

@@ -2,16 +2,11 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/util/flowcontrol"
-)
-
-var (
-	errThrottled = errors.New("waiting for the client's rate limit, which QPS and Burst of its rest.Config set")
-	errPreparing = errors.New("the client has not asked for a connection yet; it may be waiting for credentials")
 )
 
 // returnGrace is how long a call into the client may take to return once its ctx has
@@ -25,8 +20,36 @@ type answer[T any] struct {
 	err   error
 }
 
-// call makes one request with a ctx of its own, which ends when the request does.
+// maxAttempts is how often [Once] asks a server that says when to come again.
+const maxAttempts = 10
+
+// call makes one request. For a caller who does not ask again, it asks a server that says
+// when to come again. Client-go would do so too, but if ctx ends meanwhile, the answer
+// would be lost.
 func call[T any](ctx context.Context, m *Map, t Timeouts, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
+	var last error // the answer to the attempt before
+	for attempt := 1; ; attempt++ {
+		value, err := callOnce(ctx, m, t, limiter, request)
+		if last != nil && ctx.Err() != nil && !isAnswer(err) && err != nil {
+			return value, fmt.Errorf("%w: %w", err, last)
+		}
+		seconds, again := apierrors.SuggestsClientDelay(err)
+		if !again || t != Once || attempt == maxAttempts {
+			return value, err
+		}
+		last = err
+		timer := time.NewTimer(time.Duration(seconds) * time.Second)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return value, fmt.Errorf("%w: %w", context.Cause(ctx), err)
+		}
+	}
+}
+
+// callOnce makes one request with a ctx of its own, which ends when the request does.
+func callOnce[T any](ctx context.Context, m *Map, t Timeouts, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	return do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel}, limiter, request)
@@ -35,10 +58,11 @@ func call[T any](ctx context.Context, m *Map, t Timeouts, limiter flowcontrol.Ra
 // do makes a request in a goroutine of its own, so that do can return while the client
 // blocks. The tracer's cancel must be the one that ends ctx.
 func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateLimiter, request func(context.Context) (T, error)) (T, error) {
+	defer m.follow(t)()
 	answers := make(chan answer[T], 1)
 	m.calls.Go(func() {
 		var a answer[T]
-		if limiter == nil || throttle(ctx, limiter, &a.err) {
+		if limiter == nil || throttle(ctx, t, limiter, &a.err) {
 			t.begin()
 			a.value, a.err = request(t.with(ctx))
 			t.end()
@@ -63,9 +87,10 @@ func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateL
 }
 
 // throttle waits for the client's rate limit, and reports whether the request may be sent.
-func throttle(ctx context.Context, limiter flowcontrol.RateLimiter, err *error) bool {
+func throttle(ctx context.Context, t *tracer, limiter flowcontrol.RateLimiter, err *error) bool {
+	t.waitFor(ErrThrottled)
 	if e := limiter.Wait(ctx); e != nil {
-		*err = fmt.Errorf("%w: %w", errThrottled, e)
+		*err = fmt.Errorf("%w: %w", ErrThrottled, e)
 	}
 	return *err == nil
 }

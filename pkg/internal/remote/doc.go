@@ -6,7 +6,7 @@
 // on it:
 //
 //   - With client-go's own clientset, requests wait for its rate limit here, where a ctx
-//     ends the wait, and client-go does not resend an Update on its own.
+//     ends the wait, and client-go does not resend any on its own, so no answer is hidden.
 //   - If its transport is that of net/http, with nothing in front of it but what
 //     client-go puts there, it is known whether a request has a connection yet, and so
 //     whether it can have been sent.

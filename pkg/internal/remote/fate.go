@@ -19,7 +19,7 @@ const (
 	Conflict      // not applied: it was computed from a version that is no longer the newest
 	Unsent        // not applied: it was never sent; the next request may be
 	Withheld      // not applied: it must not be sent
-	Declined      // not applied: the server is too busy; the next request may be applied
+	Declined      // not applied: the server cannot apply it now; the next request may be applied
 	Rejected      // not applied: the server said no and would say so again
 	Unclear       // it may have been applied
 )
@@ -32,9 +32,9 @@ func fateOf(err error) Fate {
 		return Applied
 	case neverSent(err):
 		return Unsent
-	case apierrors.IsTooManyRequests(err):
+	case apierrors.IsTooManyRequests(err), isBeforeStorage(err):
 		return Declined
-	case IsTooLarge(err):
+	case IsTooLarge(err), isDeniedByWebhook(err):
 		return Rejected
 	case !errors.As(err, &status):
 		return Unclear
@@ -49,10 +49,49 @@ func fateOf(err error) Fate {
 	}
 }
 
+// isBeforeStorage reports whether the server said that it failed before it stored
+// anything: it answers 500 then, too. These come from apiserver's calls of admission
+// webhooks, and from etcd's checks before it takes a proposal.
+func isBeforeStorage(err error) bool {
+	message := serverErrorMessage(err)
+	return strings.HasPrefix(strings.TrimPrefix(message, "Internal error occurred: "), "failed calling webhook ") ||
+		strings.Contains(message, "etcdserver: mvcc: database space exceeded") ||
+		strings.Contains(message, "etcdserver: no space") ||
+		strings.Contains(message, "etcdserver: too many requests") ||
+		strings.Contains(message, "etcdserver: corrupt cluster")
+}
+
+// isDeniedByWebhook reports whether an admission webhook has said no by an answer of its
+// own, which may have any code.
+func isDeniedByWebhook(err error) bool {
+	message := serverErrorMessage(err)
+	return strings.HasPrefix(message, "admission webhook ") && strings.Contains(message, "\" denied the request")
+}
+
+// serverErrorMessage returns what a 5xx says; "" if err is none.
+func serverErrorMessage(err error) string {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) || status.Status().Code < http.StatusInternalServerError {
+		return ""
+	}
+	return status.Status().Message
+}
+
 // isAnswer reports whether err is what a server said.
 func isAnswer(err error) bool {
 	var status apierrors.APIStatus
 	return errors.As(err, &status)
+}
+
+// IsAnswer reports whether err is a server's answer to the request, and not that it cannot
+// answer it now.
+func IsAnswer(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return code < 500 && code != http.StatusRequestTimeout && code != http.StatusTooManyRequests
 }
 
 // neverSent reports whether err shows that no connection was made, so that no
@@ -78,11 +117,7 @@ func IsTooLarge(err error) bool {
 	if apierrors.IsRequestEntityTooLargeError(err) {
 		return true
 	}
-	var status apierrors.APIStatus
-	if !errors.As(err, &status) || status.Status().Code != http.StatusInternalServerError {
-		return false
-	}
-	message := status.Status().Message
+	message := serverErrorMessage(err)
 	return strings.Contains(message, "request is too large") || // etcd
 		strings.Contains(message, "message larger than max") // etcd's client, or gRPC in front of etcd
 }

@@ -15,7 +15,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
+	applymetav1 "k8s.io/client-go/applyconfigurations/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	authorizationclientv1 "k8s.io/client-go/kubernetes/typed/authorization/v1"
 	typedcorev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/flowcontrol"
@@ -27,11 +29,16 @@ type Map struct {
 	fieldManager    string
 	client          kubernetes.Interface
 	maps            typedcorev1.ConfigMapInterface
+	reviews         authorizationclientv1.SelfSubjectAccessReviewInterface
 	limiter         flowcontrol.RateLimiter // nil: there is none, or the client itself waits for it
-	resends         bool                    // the client may send a write again by itself, and may be a fake
+	resends         bool                    // the client may send a write again by itself
+	fake            bool                    // client-go's fake clientset, which knows no revisions
 	traces          bool                    // the transport reports when it asks for a connection and when it has one
 
 	calls sync.WaitGroup // calls into the client, including those that nobody waits for
+
+	mu      sync.Mutex // protects pending
+	pending []*tracer  // of the requests that are under way, oldest first
 }
 
 // New returns the ConfigMap of that name. It does no I/O.
@@ -42,19 +49,27 @@ func New(client kubernetes.Interface, namespace, name, fieldManager string) *Map
 		m.traces = isTracing(direct)
 		m.limiter = direct.GetRateLimiter()
 		m.maps = typedcorev1.New(once{direct}).ConfigMaps(namespace)
+		m.reviews = authorizationclientv1.New(once{set.AuthorizationV1().RESTClient()}).SelfSubjectAccessReviews()
 		m.resends = false
 	} else {
+		none, ok := client.CoreV1().RESTClient().(*rest.RESTClient)
+		m.fake = ok && none == nil
 		m.maps = client.CoreV1().ConfigMaps(namespace)
+		m.reviews = client.AuthorizationV1().SelfSubjectAccessReviews()
 	}
 	return m
 }
 
-// once is a client that does not wait for its rate limit, and sends each Update once.
+// once is a client that does not wait for its rate limit, and sends each request once, so
+// that every answer is seen.
 type once struct{ rest.Interface }
 
-func (c once) Patch(t types.PatchType) *rest.Request { return c.Interface.Patch(t).Throttle(nil) }
-func (c once) Put() *rest.Request                    { return c.Interface.Put().MaxRetries(0).Throttle(nil) }
-func (c once) Get() *rest.Request                    { return c.Interface.Get().Throttle(nil) }
+func (c once) Patch(t types.PatchType) *rest.Request { return c.only(c.Interface.Patch(t)) }
+func (c once) Post() *rest.Request                   { return c.only(c.Interface.Post()) }
+func (c once) Put() *rest.Request                    { return c.only(c.Interface.Put()) }
+func (c once) Get() *rest.Request                    { return c.only(c.Interface.Get()) }
+
+func (once) only(r *rest.Request) *rest.Request { return r.MaxRetries(0).Throttle(nil) }
 
 // Namespace returns the ConfigMap's namespace.
 func (m *Map) Namespace() string { return m.namespace }
@@ -88,7 +103,7 @@ func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, erro
 	list, err := call(ctx, m, t, m.limiter, func(ctx context.Context) (*corev1.ConfigMapList, error) {
 		return m.maps.List(ctx, metav1.ListOptions{FieldSelector: m.selector()})
 	})
-	if err == nil && list.ResourceVersion == "" && !m.resends {
+	if err == nil && list.ResourceVersion == "" && !m.fake {
 		err = errOtherObject
 	}
 	if err != nil {
@@ -99,11 +114,13 @@ func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, erro
 	return list, nil
 }
 
-// Watch opens a watch, which ends with ctx at the latest.
-func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions) (apiwatch.Interface, error) {
+// Watch opens a watch, which ends with ctx at the latest. Some proxies begin to answer
+// with the first event only. So Watch calls quiet, once for each connection at most, when
+// the request was sent a second ago and is not answered; it goes on waiting.
+func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions, quiet func()) (apiwatch.Interface, error) {
 	options.FieldSelector = m.selector()
 	ctx, cancel := context.WithCancelCause(ctx)
-	w, err := do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel}, m.limiter, func(ctx context.Context) (apiwatch.Interface, error) {
+	w, err := do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel, quiet: quiet}, m.limiter, func(ctx context.Context) (apiwatch.Interface, error) {
 		return m.maps.Watch(ctx, options)
 	})
 	if err != nil {
@@ -124,21 +141,30 @@ func (s *stream) Stop() {
 	s.Interface.Stop()
 }
 
-// Create creates the ConfigMap with one annotation and no entries. It uses server-side
-// apply, which RBAC can grant for one name; it cannot do so for a POST. The annotation is
-// necessary: without any field of ours, a server would never track who manages the map's
-// fields. The apply is not forced, so it meets a conflict if the map exists meanwhile and
-// has the annotation.
-func (m *Map) Create(ctx context.Context, annotation, value string) (*corev1.ConfigMap, Fate, error) {
-	annotations := map[string]string{annotation: value}
-	created, err := call(ctx, m, forWrites, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
-		created, err := m.maps.Apply(ctx, applycorev1.ConfigMap(m.name, m.namespace).WithAnnotations(annotations),
-			metav1.ApplyOptions{FieldManager: m.fieldManager})
+// Create creates the ConfigMap with these labels, annotations and owner references, and no
+// entries. It uses server-side apply, which RBAC can grant for one name; it cannot do so
+// for a POST. At least one annotation is necessary: without any field of ours, a server
+// would never track who manages the map's fields. The apply is not forced, so it meets a
+// conflict if the map exists meanwhile and has the annotation. Create calls quiet as Update
+// does.
+func (m *Map) Create(ctx context.Context, meta metav1.ObjectMeta, quiet func()) (*corev1.ConfigMap, Fate, error) {
+	wanted := applycorev1.ConfigMap(m.name, m.namespace).WithLabels(meta.Labels).WithAnnotations(meta.Annotations)
+	for _, owner := range meta.OwnerReferences {
+		wanted.WithOwnerReferences(&applymetav1.OwnerReferenceApplyConfiguration{
+			APIVersion: &owner.APIVersion, Kind: &owner.Kind, Name: &owner.Name, UID: &owner.UID,
+			Controller: owner.Controller, BlockOwnerDeletion: owner.BlockOwnerDeletion,
+		})
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	created, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, quiet: quiet}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		created, err := m.maps.Apply(ctx, wanted, metav1.ApplyOptions{FieldManager: m.fieldManager})
 		if !apierrors.IsNotFound(err) {
 			return created, err
 		}
 		// Either the namespace does not exist, or this is client-go's older fake, which cannot apply.
-		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Namespace: m.namespace, Name: m.name, Annotations: annotations}}
+		object := &corev1.ConfigMap{ObjectMeta: meta}
+		object.Namespace, object.Name = m.namespace, m.name
 		if posted, postErr := m.maps.Create(ctx, object, metav1.CreateOptions{FieldManager: m.fieldManager}); postErr == nil {
 			return posted, nil
 		}
@@ -176,11 +202,14 @@ var ErrWithheld = errors.New("remote: the request was withheld")
 // connection. If beforeSend returns false, the request is not sent. If beforeSend was not
 // called, no request was sent. It may be called several times, from other goroutines,
 // until Update returns.
-func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend func() bool) (*corev1.ConfigMap, Fate, error) {
+//
+// It calls quiet when the request was sent a second ago, and as long as it may take to
+// send, and is not answered. What quiet does ends with ctx.
+func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend func() bool, quiet func()) (*corev1.ConfigMap, Fate, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	g := &gate{allow: beforeSend}
-	answer, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, gate: g}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+	answer, err := do(ctx, m, &tracer{m: m, timeouts: forWrites, cancel: cancel, gate: g, sending: sendingTime(object.Size()), quiet: quiet}, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		if !m.traces && !g.pass() {
 			return nil, ErrWithheld
 		}
@@ -205,8 +234,8 @@ func (m *Map) Update(ctx context.Context, object *corev1.ConfigMap, beforeSend f
 
 // May reports whether the caller has the right to verb the ConfigMap, such as to "get" it.
 func (m *Map) May(ctx context.Context, verb string) (bool, error) {
-	review, err := call(ctx, m, Once, nil, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
-		return m.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+	review, err := call(ctx, m, Once, m.limiter, func(ctx context.Context) (*authorizationv1.SelfSubjectAccessReview, error) {
+		return m.reviews.Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
 				Namespace: m.namespace,
 				Verb:      verb,
@@ -228,7 +257,7 @@ func (m *Map) selector() string {
 // Is reports whether object is the ConfigMap, at some revision. A proxy's own answer is
 // not, nor are other objects that a fake clientset delivers. A fake may have no revisions.
 func (m *Map) Is(object *corev1.ConfigMap) bool {
-	return object.Name == m.name && object.Namespace == m.namespace && (object.ResourceVersion != "" || m.resends)
+	return object.Name == m.name && object.Namespace == m.namespace && (object.ResourceVersion != "" || m.fake)
 }
 
 // errOtherObject says that an answer is not the ConfigMap, but a proxy's own page, for

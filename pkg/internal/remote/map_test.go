@@ -78,7 +78,7 @@ func object() *corev1.ConfigMap {
 func put(t *testing.T, ctx context.Context, m *Map) (fate Fate, allowed int32, late time.Duration, err error) {
 	t.Helper()
 	var n atomic.Int32
-	_, fate, err = m.Update(ctx, object(), func() bool { n.Add(1); return true })
+	_, fate, err = m.Update(ctx, object(), func() bool { n.Add(1); return true }, nil)
 	if deadline, ok := ctx.Deadline(); ok {
 		late = time.Since(deadline)
 	}
@@ -87,7 +87,7 @@ func put(t *testing.T, ctx context.Context, m *Map) (fate Fate, allowed int32, l
 
 func create(t *testing.T, s *server) *corev1.ConfigMap {
 	t.Helper()
-	object, fate, err := open(t, s.config()).Create(t.Context(), "a", "b")
+	object, fate, err := open(t, s.config()).Create(t.Context(), metav1.ObjectMeta{Annotations: map[string]string{"a": "b"}}, nil)
 	if fate != Applied {
 		t.Fatal(fate, err)
 	}
@@ -108,13 +108,14 @@ func TestARequestThatGetsNoConnectionIsUnsent(t *testing.T) {
 	unreachable.Dial = func(ctx context.Context, _, _ string) (net.Conn, error) { <-ctx.Done(); return nil, ctx.Err() }
 	for name, row := range map[string]struct {
 		config *rest.Config
+		limit  time.Duration // of its ctx
 		text   string
 	}{
-		"the client's rate limit":    {throttled, "QPS"},
-		"a proxy that refuses":       {behindProxy, "Bad Gateway"},
-		"a network that drops SYNs":  {unreachable, "deadline exceeded"},
-		"a plugin that fails":        {withPlugin(s.config(), "exit 1"), "getting credentials"},
-		"a plugin that takes longer": {withPlugin(s.config(), "sleep 1"), "credentials"},
+		"the client's rate limit":    {throttled, 100 * time.Millisecond, "QPS"},
+		"a proxy that refuses":       {behindProxy, time.Minute, "Bad Gateway"},
+		"a network that drops SYNs":  {unreachable, 100 * time.Millisecond, "waiting for a connection"},
+		"a plugin that fails":        {withPlugin(s.config(), "exit 1"), time.Minute, "getting credentials"},
+		"a plugin that takes longer": {withPlugin(s.config(), "sleep 1"), 100 * time.Millisecond, "waiting for credentials"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -122,7 +123,7 @@ func TestARequestThatGetsNoConnectionIsUnsent(t *testing.T) {
 			if row.config == throttled {
 				_, _ = m.Get(t.Context(), Once) // takes the one request that is allowed
 			}
-			fate, allowed, late, err := put(t, within(t, 100*time.Millisecond), m)
+			fate, allowed, late, err := put(t, within(t, row.limit), m)
 			if fate != Unsent || allowed != 0 || late > 500*time.Millisecond {
 				t.Errorf("fate %v, allowed %d times, %v after its ctx has ended", fate, allowed, late)
 			}
@@ -159,6 +160,13 @@ func TestAnAnswerIsTheFateOfTheRequest(t *testing.T) {
 			_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","code":%d}`, code)
 		}
 	}
+	fails := func(code int, message string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(code)
+			_, _ = fmt.Fprintf(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"InternalError","code":%d,"message":"%s"}`, code, message)
+		}
+	}
 	says := func(body string) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
@@ -169,22 +177,27 @@ func TestAnAnswerIsTheFateOfTheRequest(t *testing.T) {
 		answer http.HandlerFunc
 		fate   Fate
 	}{
-		"409":                           {status(http.StatusConflict), Conflict},
-		"404":                           {status(http.StatusNotFound), Conflict},
-		"403":                           {status(http.StatusForbidden), Rejected},
-		"422":                           {status(http.StatusUnprocessableEntity), Rejected},
-		"413":                           {status(http.StatusRequestEntityTooLarge), Rejected},
-		"408":                           {status(http.StatusRequestTimeout), Unclear},
-		"429":                           {status(http.StatusTooManyRequests), Declined},
-		"429 with Retry-After":          {status(http.StatusTooManyRequests, "1"), Declined},
-		"500":                           {status(http.StatusInternalServerError), Unclear},
-		"503 with Retry-After":          {status(http.StatusServiceUnavailable, "1"), Unclear},
-		"a proxy's page":                {says(`{"status":"maintenance"}`), Unclear},
-		"nothing":                       {says(`{}`), Unclear},
-		"another map":                   {says(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"namespace":"ns","name":"other","resourceVersion":"2"}}`), Unclear},
-		"no resource version":           {says(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"namespace":"ns","name":"settings"}}`), Unclear},
-		"a connection that breaks":      {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Unclear},
-		"one that it was not asked for": {says(`{"kind":"Status","apiVersion":"v1","status":"Success"}`), Unclear},
+		"409":                            {status(http.StatusConflict), Conflict},
+		"404":                            {status(http.StatusNotFound), Conflict},
+		"403":                            {status(http.StatusForbidden), Rejected},
+		"422":                            {status(http.StatusUnprocessableEntity), Rejected},
+		"413":                            {status(http.StatusRequestEntityTooLarge), Rejected},
+		"408":                            {status(http.StatusRequestTimeout), Unclear},
+		"429":                            {status(http.StatusTooManyRequests), Declined},
+		"429 with Retry-After":           {status(http.StatusTooManyRequests, "1"), Declined},
+		"500":                            {status(http.StatusInternalServerError), Unclear},
+		"500, a webhook that is down":    {fails(http.StatusInternalServerError, `Internal error occurred: failed calling webhook \"x\": no endpoints`), Declined},
+		"500, an etcd that is full":      {fails(http.StatusInternalServerError, "etcdserver: mvcc: database space exceeded"), Declined},
+		"500, an etcd that is slow":      {fails(http.StatusInternalServerError, "etcdserver: request timed out"), Unclear},
+		"500, a webhook that says no":    {fails(http.StatusInternalServerError, `admission webhook \"x\" denied the request: no`), Rejected},
+		"500, one that talks of another": {fails(http.StatusInternalServerError, `panic after: failed calling webhook \"x\"`), Unclear},
+		"503 with Retry-After":           {status(http.StatusServiceUnavailable, "1"), Unclear},
+		"a proxy's page":                 {says(`{"status":"maintenance"}`), Unclear},
+		"nothing":                        {says(`{}`), Unclear},
+		"another map":                    {says(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"namespace":"ns","name":"other","resourceVersion":"2"}}`), Unclear},
+		"no resource version":            {says(`{"kind":"ConfigMap","apiVersion":"v1","metadata":{"namespace":"ns","name":"settings"}}`), Unclear},
+		"a connection that breaks":       {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, Unclear},
+		"one that it was not asked for":  {says(`{"kind":"Status","apiVersion":"v1","status":"Success"}`), Unclear},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -203,14 +216,14 @@ func TestAWithheldRequestDoesNotArrive(t *testing.T) {
 	created := create(t, s)
 	m := open(t, s.config())
 	for range 3 {
-		if _, fate, err := m.Update(t.Context(), created, func() bool { return false }); fate != Withheld || !errors.Is(err, ErrWithheld) {
+		if _, fate, err := m.Update(t.Context(), created, func() bool { return false }, nil); fate != Withheld || !errors.Is(err, ErrWithheld) {
 			t.Errorf("%v, %v", fate, err)
 		}
 	}
 	if n := s.puts.Load(); n != 0 {
 		t.Errorf("%d requests have arrived", n)
 	}
-	if _, fate, err := m.Update(t.Context(), created, func() bool { return true }); fate != Applied {
+	if _, fate, err := m.Update(t.Context(), created, func() bool { return true }, nil); fate != Applied {
 		t.Errorf("the next one: %v, %v", fate, err)
 	}
 }
@@ -260,7 +273,7 @@ func TestOnlySilenceIsBounded(t *testing.T) {
 		connect, silent, transfer time.Duration
 		err                       error
 	}{
-		"a slow link":        {qps: -1, transfer: time.Minute},
+		"a slow link":        {qps: -1, transfer: 150 * time.Second},
 		"a rate limit":       {qps: 0.05},
 		"a silent server":    {qps: -1, silent: time.Minute, err: errSilent},
 		"no connection":      {qps: -1, connect: time.Minute, err: errUnreachable},

@@ -30,14 +30,29 @@ var (
 	// that waits for packets that were lost must not delay the next one.
 	Again = Timeouts{2 * time.Second, 5 * time.Second}
 
+	// Probe is for a caller who only wants to know whether the server answers.
+	Probe = Timeouts{time.Second, time.Second}
+
 	// forWrites is longer: a server can need many seconds for a map with thousands of
 	// keys.
 	forWrites = Timeouts{10 * time.Second, 20 * time.Second}
 )
 
-// transfer is how long an answer may take from its first byte to its last. At 100 kB/s
-// the largest map takes 16 seconds.
-const transfer = 2 * time.Minute
+const (
+	// slowest is how many bytes a second a link must carry.
+	slowest = 10_000
+
+	// transfer is how long an answer may take from its first byte to its last: the
+	// largest map takes almost three minutes on the slowest link.
+	transfer = 3 * time.Minute
+
+	// quietAfter is how long a request that was sent is unanswered before it counts as
+	// quiet.
+	quietAfter = time.Second
+)
+
+// sendingTime is how long a link may take for so many bytes.
+func sendingTime(bytes int) time.Duration { return time.Duration(bytes) * time.Second / slowest }
 
 var (
 	errUnreachable = errors.New("no connection to the API server")
@@ -45,9 +60,20 @@ var (
 	errSlow        = errors.New("no end of the API server's answer")
 )
 
+// These say what a request waits for, in the order in which it does.
+var (
+	// ErrThrottled is exported because it is worth telling even beside another error.
+	ErrThrottled  = errors.New("waiting for the client's rate limit, which QPS and Burst of its rest.Config set")
+	errPreparing  = errors.New("the client has not asked for a connection yet; it may be waiting for credentials")
+	errConnecting = errors.New("waiting for a connection to the API server")
+	errUnanswered = errors.New("waiting for the API server's answer")
+)
+
 // IsOurs reports whether err has an error of this package in its chain.
 func IsOurs(err error) bool {
-	return slices.ContainsFunc([]error{errUnreachable, errSilent, errSlow, errThrottled, errPreparing, errOtherObject}, func(ours error) bool { return errors.Is(err, ours) })
+	return slices.ContainsFunc([]error{
+		errUnreachable, errSilent, errSlow, ErrThrottled, errPreparing, errConnecting, errUnanswered, errOtherObject,
+	}, func(ours error) bool { return errors.Is(err, ours) })
 }
 
 // A tracer follows one request through the transport, and ends it after too long a
@@ -56,61 +82,117 @@ type tracer struct {
 	m        *Map
 	timeouts Timeouts
 	cancel   context.CancelCauseFunc
-	gate     *gate // nil for a request that only reads
+	gate     *gate         // nil for a request that only reads
+	sending  time.Duration // how long it may take to send the request
+	quiet    func()        // called if the request is quiet; nil if nobody cares
 
-	mu     sync.Mutex // protects all below
-	traced bool       // the transport has asked for a connection
-	timer  *time.Timer
+	mu    sync.Mutex // protects all below
+	waits error      // what the request waits for now
+	ended bool       // the client has returned
+	timer *time.Timer
+	hush  *time.Timer // calls quiet
 }
 
 // with returns ctx with the tracer in it.
 func (t *tracer) with(ctx context.Context) context.Context {
 	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GetConn: func(string) {
-			t.mu.Lock()
-			t.traced = true
-			t.mu.Unlock()
+			t.waitFor(errConnecting)
 			t.bound(t.timeouts.Connect, errUnreachable)
 		},
 		GotConn: func(info httptrace.GotConnInfo) {
-			t.bound(t.timeouts.FirstByte, errSilent)
+			t.sent()
 			if t.gate != nil && !t.gate.connected(t.m.traces) && info.Conn != nil {
 				info.Conn.Close() // the only way to stop the transport from writing the request
 			}
 		},
-		GotFirstResponseByte: func() { t.bound(transfer, errSlow) },
+		GotFirstResponseByte: t.answered,
 	})
 }
 
 // begin notes that the client has the request. If the transport does not report when it
 // asks for a connection, the time limit starts now.
 func (t *tracer) begin() {
-	if !t.m.traces {
-		t.bound(t.timeouts.FirstByte, errSilent)
+	if t.m.traces {
+		t.waitFor(errPreparing)
+	} else {
+		t.sent()
 	}
+}
+
+// sent notes that the client sends the request from now on.
+func (t *tracer) sent() {
+	t.waitFor(errUnanswered)
+	t.bound(t.timeouts.FirstByte+t.sending, errSilent)
+	if t.quiet != nil {
+		t.after(&t.hush, quietAfter+t.sending, func() { t.m.calls.Go(t.quiet) })
+	}
+}
+
+func (t *tracer) waitFor(what error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.waits = what
+}
+
+// waitsFor returns what the request waits for now.
+func (t *tracer) waitsFor() error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.waits
 }
 
 // bound ends the request with err after limit, unless bound is called again or the
 // request ends before.
 func (t *tracer) bound(limit time.Duration, err error) {
+	t.after(&t.timer, limit, func() { t.cancel(fmt.Errorf("%w within %v", err, limit)) })
+}
+
+// after calls fn after d in place of what *timer was to call, unless the client has
+// returned by then.
+func (t *tracer) after(timer **time.Timer, d time.Duration, fn func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.timer != nil {
-		t.timer.Stop()
+	t.stopLocked(timer)
+	if t.ended {
+		return
 	}
-	t.timer = time.AfterFunc(limit, func() { t.cancel(fmt.Errorf("%w within %v", err, limit)) })
+	var this *time.Timer
+	this = time.AfterFunc(d, func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if *timer == this {
+			fn()
+		}
+	})
+	*timer = this
+}
+
+func (t *tracer) stopLocked(timer **time.Timer) {
+	if *timer != nil {
+		(*timer).Stop()
+		*timer = nil
+	}
+}
+
+// answered notes that the answer begins.
+func (t *tracer) answered() {
+	t.bound(transfer, errSlow)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.stopLocked(&t.hush)
 }
 
 // end notes that the client has returned.
 func (t *tracer) end() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.timer != nil {
-		t.timer.Stop()
-	}
+	t.ended = true
+	t.stopLocked(&t.timer)
+	t.stopLocked(&t.hush)
 }
 
-// explain adds to err why the request was ended.
+// explain adds to err why the request was ended, or what it was waiting for.
 func (t *tracer) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -123,12 +205,36 @@ func (t *tracer) explain(ctx context.Context, err error) error {
 		}
 		return err
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if cause != nil && !t.traced && t.m.traces && !errors.Is(err, errThrottled) {
-		return fmt.Errorf("%w: %w", errPreparing, err)
+	if waits := t.waitsFor(); cause != nil && !isAnswer(err) && !errors.Is(err, waits) {
+		return fmt.Errorf("%w: %w", waits, err)
 	}
 	return err
+}
+
+// follow makes the request one of those that [Map.WaitsFor] asks, until done is called.
+func (m *Map) follow(t *tracer) (done func()) {
+	t.waits = errPreparing
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.pending = append(m.pending, t)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.pending = slices.DeleteFunc(m.pending, func(other *tracer) bool { return other == t })
+	}
+}
+
+// WaitsFor returns what the oldest request under way waits for, among those that write or
+// those that read; nil if there is none.
+func (m *Map) WaitsFor(writing bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, t := range m.pending {
+		if (t.timeouts == forWrites) == writing {
+			return t.waitsFor()
+		}
+	}
+	return nil
 }
 
 // A gate decides whether a request that writes may be sent, and counts how often it was.
