@@ -56,6 +56,7 @@ for name in "$@"; do
 		[ "$*" = unit ] || begin_control_plane
 		mapfile -t others < <(go list ./pkg/... | grep -vxF "$(go list "${mechanisms[@]}")")
 		group unit pkgname 2 $race "${others[@]}"
+		group contention testname 1 ./hack/contention # in virtual time, so that the race detector would only slow it down
 		;;
 	cluster) # one package at a time: their control planes share the cores
 		await_control_plane && group cluster testname 1 $race ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/...

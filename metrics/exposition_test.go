@@ -58,7 +58,7 @@ func TestEachFigureHasItsNameAndItsUnit(t *testing.T) {
 		},
 		stats: mapstore.Stats{
 			Versions: 2, Resets: 3, Reconnects: 4,
-			Requests: 5, RequestTime: 1500 * time.Millisecond, Commits: 6, Conflicts: 7, Unsigned: 3,
+			Requests: 5, RequestTime: 1500 * time.Millisecond, Commits: 6, Conflicts: 7, StoodBack: 2500 * time.Millisecond, Unsigned: 3,
 			Transactions: 8, UnknownOutcomes: 9, Aborted: 17, Failures: 10, Queued: 11,
 			Backups: 18, BackupFailures: 19,
 			Panics: 12, Subscriptions: 13, Lag: 250 * time.Millisecond, Rejections: 16,

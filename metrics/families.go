@@ -73,6 +73,8 @@ var families = []family{
 		func(r reading) float64 { return float64(r.stats.Commits) }),
 	counter("conflicts_total", "Write requests that were void, as another writer was faster. They are retried.",
 		func(r reading) float64 { return float64(r.stats.Conflicts) }),
+	counter("stood_back_seconds_total", "How long writes have waited for the turns of other stores.",
+		func(r reading) float64 { return r.stats.StoodBack.Seconds() }),
 	counter("unsigned_commits_total", "Commits whose id has not arrived in the ledger, as an admission policy takes it off. Then a lost answer cannot be looked up.",
 		func(r reading) float64 { return float64(r.stats.Unsigned) }),
 	summary("write_request_duration_seconds", "How long write requests took, those without an answer included.",
