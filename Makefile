@@ -76,6 +76,9 @@ bench: ## measures against targets and peers; docs/performance.md and its charts
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -write ../../docs
 
+contention: ## simulates writers that meet, in virtual time; docs/contention.md (3 min)
+	@go test ./hack/contention -run TestTable -count=1 -v -args -write $(CURDIR)/docs/contention.md
+
 scale: ## measures what a map costs the cluster; docs/scale.md (5 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -scale -write ../../docs
@@ -93,4 +96,4 @@ tidy: ## go mod tidy in every module (5 s)
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo api-server control-plane lint test unit e2e e2e-oldest test-tools stress mutants kills fuzz faults bench scale soak api tidy clean
+.PHONY: help demo api-server control-plane lint test unit e2e e2e-oldest test-tools stress mutants kills fuzz faults bench contention scale soak api tidy clean

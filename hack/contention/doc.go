@@ -3,7 +3,7 @@
 // events take the time that a [Network] says. So a minute takes seconds, no machine's
 // noise is in the figures, and a figure can be a test.
 //
-//	go test ./hack/contention -run TestTable -v -args -write docs    # docs/contention.md
+//	make contention    # writes docs/contention.md
 //
 // Beside the store, the same writers use what they would have without it
 // (RetryOnConflict), and [Limit]: a coordinator who knows everything.
