@@ -35,7 +35,6 @@ var steps = []step{
 	{"contention", (*bench).contention},
 	{"propagation", (*bench).propagation},
 	{"heap", (*bench).heap},
-	{"backup", (*bench).backup},
 }
 
 // figures are those of the page. Its template has the steps' names.

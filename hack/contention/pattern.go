@@ -117,10 +117,10 @@ func Patterns() []Pattern {
 	plain.Name, plain.Groups = "6 stores and 2 plain clients write all the time", append(plain.Groups, Group{Name: "plain", Stores: 2, Plain: true})
 	return []Pattern{
 		Sequence(40),
-		Heartbeats(50, 10*time.Second), Heartbeats(100, 10*time.Second), Heartbeats(50, 2*time.Second),
-		Rollout(8), Rollout(16), Rollout(32), Rollout(64), Rollout(128),
+		Heartbeats(50, 10*time.Second), Heartbeats(50, 2*time.Second),
+		Rollout(8), Rollout(16), Rollout(32), Rollout(64),
 		Creation(24),
-		Always(1, 1), Always(8, 1), Always(32, 1), Always(8, 8),
+		Always(1, 1), Always(8, 1),
 		Far(10 * time.Millisecond), Far(50 * time.Millisecond), Far(100 * time.Millisecond),
 		Slow(20 * time.Millisecond), Slow(100 * time.Millisecond), Slow(500 * time.Millisecond),
 		Mixed(4, 40, 6*time.Second),

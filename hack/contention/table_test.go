@@ -13,18 +13,20 @@ import (
 var (
 	write = flag.String("write", "", "the file to write the table into, such as docs/contention.md; without it TestTable does nothing")
 	only  = flag.String("only", "", "only patterns whose name contains this")
-	seeds = flag.Int("seeds", 3, "how many seeds")
+	seeds = flag.Int("seeds", 1, "how many seeds")
 
-	network = Default
+	network = networkFlags()
 )
 
-func init() {
-	flag.DurationVar(&network.OneWay, "oneway", network.OneWay, "from a client to the server")
-	flag.IntVar(&network.Handlers, "handlers", network.Handlers, "how many requests the server handles side by side")
-	flag.DurationVar(&network.Handle, "handle", network.Handle, "what the server does for a request")
-	flag.DurationVar(&network.Commit, "commit", network.Commit, "what etcd needs for a version")
-	flag.DurationVar(&network.Fanout, "fanout", network.Fanout, "from a commit until it is sent to the watches")
-	flag.Float64Var(&network.Jitter, "jitter", network.Jitter, "by how much every time varies")
+func networkFlags() *Network {
+	n := Default
+	flag.DurationVar(&n.OneWay, "oneway", n.OneWay, "from a client to the server")
+	flag.IntVar(&n.Handlers, "handlers", n.Handlers, "how many requests the server handles side by side")
+	flag.DurationVar(&n.Handle, "handle", n.Handle, "what the server does for a request")
+	flag.DurationVar(&n.Commit, "commit", n.Commit, "what etcd needs for a version")
+	flag.DurationVar(&n.Fanout, "fanout", n.Fanout, "from a commit until it is sent to the watches")
+	flag.Float64Var(&n.Jitter, "jitter", n.Jitter, "by how much every time varies")
+	return &n
 }
 
 // TestTable prints what each strategy makes of each pattern.
@@ -59,7 +61,7 @@ everything, and lets one store after the other write.
 			began := time.Now()
 			var runs []*Result
 			for seed := range *seeds {
-				runs = append(runs, Run(t, s, p, network, uint64(seed)))
+				runs = append(runs, Run(t, s, p, *network, uint64(seed)))
 			}
 			row(&page, p, s, runs)
 			t.Logf("%s, %s: %v", p.Name, s.Name, time.Since(began).Round(time.Millisecond))

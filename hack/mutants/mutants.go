@@ -22,7 +22,6 @@ func watch(name string) test    { return test{"pkg/watch", name} }
 func mapstore(name string) test { return test{"pkg/mapstore", name} }
 func group(name string) test    { return test{"pkg/internal/group", name} }
 func ledger(name string) test   { return test{"pkg/internal/ledger", name} }
-func remote(name string) test   { return test{"pkg/internal/remote", name} }
 func typed(name string) test    { return test{"pkg/typed", name} }
 func kit(name string) test      { return test{"pkg/mapstoretest", name} }
 

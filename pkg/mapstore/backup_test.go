@@ -267,7 +267,7 @@ func TestABackupThatIsNoGoodIsNotUsed(t *testing.T) {
 		"too old":             func(h *house) { h.opts.BackupMaxAge = time.Hour; time.Sleep(time.Hour + time.Second) },
 		"of another map":      func(h *house) { h.ofAnother("default", "other") },
 		"of another place":    func(h *house) { h.ofAnother("elsewhere", "settings") },
-		"a folder":            func(h *house) { os.Remove(h.opts.Backup); os.Mkdir(h.opts.Backup, 0o700) },
+		"a folder":            func(h *house) { os.Remove(h.opts.Backup); _ = os.Mkdir(h.opts.Backup, 0o700) },
 		"something else":      func(h *house) { h.overwrite(`{"data": {"k": "v-of-k"}}`) },
 		"in a missing folder": func(h *house) { h.opts.Backup += "/none/settings" },
 	} {

@@ -36,7 +36,7 @@ func calls(store *mapstore.Store) map[string]func(context.Context) error {
 		"Clear":  store.Clear,
 		"Update": func(ctx context.Context) error { _, err := store.Update(ctx, increment); return err },
 		"Changes": func(ctx context.Context) error {
-			for range store.Changes(ctx) { //nolint:revive // it ends with ctx
+			for range store.Changes(ctx) {
 			}
 			return ctx.Err()
 		},

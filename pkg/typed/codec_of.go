@@ -97,7 +97,7 @@ func as[B any](codec Codec[B], t reflect.Type) Codec[reflect.Value] {
 			return converted, nil
 		},
 		Encode: func(value reflect.Value) (string, error) {
-			base, ok := value.Convert(base).Interface().(B)
+			base, ok := reflect.TypeAssert[B](value.Convert(base))
 			if !ok {
 				return "", Reject("a value of another type")
 			}
@@ -115,13 +115,13 @@ func textOf(t reflect.Type) Codec[reflect.Value] {
 		shape: Shape{Type: t.String()},
 		Decode: func(text string) (reflect.Value, error) {
 			value := reflect.New(t)
-			into, _ := value.Interface().(encoding.TextUnmarshaler)
+			into, _ := reflect.TypeAssert[encoding.TextUnmarshaler](value)
 			return value.Elem(), unmarshalText(into, text)
 		},
 		Encode: func(value reflect.Value) (string, error) {
 			copied := reflect.New(t)
 			copied.Elem().Set(value)
-			from, ok := copied.Interface().(encoding.TextMarshaler)
+			from, ok := reflect.TypeAssert[encoding.TextMarshaler](copied)
 			if !ok {
 				return "", errNoMarshalText
 			}
@@ -236,8 +236,8 @@ func constrainByTags(codec Codec[reflect.Value], def reflect.StructField) Codec[
 func compare(a, b reflect.Value) int {
 	switch {
 	case a.Type() == quantity:
-		x, _ := a.Interface().(resource.Quantity)
-		y, _ := b.Interface().(resource.Quantity)
+		x, _ := reflect.TypeAssert[resource.Quantity](a)
+		y, _ := reflect.TypeAssert[resource.Quantity](b)
 		return x.Cmp(y)
 	case a.CanInt():
 		return cmp.Compare(a.Int(), b.Int())

@@ -69,7 +69,7 @@ func rejectedBy(name string, cause error) *RejectedError {
 // nothing, or else its type. Of errors that are joined, it returns what may be shown of
 // each.
 func reasonsOf(err error) []string {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok && reflect.TypeOf(err) == joinError { //nolint:errorlint // of this error itself
+	if joined, ok := err.(interface{ Unwrap() []error }); ok && reflect.TypeOf(err) == joinError {
 		var all []string
 		for _, err := range joined.Unwrap() {
 			all = append(all, reasonsOf(err)...)

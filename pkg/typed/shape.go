@@ -72,7 +72,7 @@ func OneOf[T comparable](codec Codec[T], choices ...T) Codec[T] {
 // Between returns a codec that also rejects a value below low or above high. Between
 // panics when low is above high, or when codec cannot encode one.
 func Between[T cmp.Ordered](codec Codec[T], low, high T) Codec[T] {
-	if !(low <= high) {
+	if low > high {
 		panic("typed: Between with nothing in between")
 	}
 	codec.shape.Min, codec.shape.Max = encoded(codec, low), encoded(codec, high)

@@ -39,7 +39,7 @@ type settings struct {
 	}
 	Limits limitsDocument `key:"limits.yaml,yaml" doc:"Limits\nof all."`
 	Skip   func()         `key:"-"`
-	hidden int
+	hidden int            //nolint:unused // it must be passed over
 }
 
 type limitsDocument struct {

@@ -76,7 +76,7 @@ func alarm(action pb.AlarmRequest_AlarmAction) func(context.Context, *testbed) e
 		if err != nil {
 			return err
 		}
-		defer client.Close()
+		defer client.Close() //nolint:errcheck // what matters has been answered
 		members, err := client.MemberList(ctx)
 		if err != nil {
 			return err

@@ -15,7 +15,10 @@ import (
 // own, where it may mount one, or where it is nobody who may do anything.
 const inside = "MAPSTORE_BACKUP_DISK"
 
-func init() { children[inside] = meetDisk }
+var _ = func() bool {
+	children[inside] = meetDisk
+	return true
+}()
 
 func meetDisk(value string) {
 	disk, dir, _ := strings.Cut(value, "=")

@@ -19,6 +19,9 @@ type State struct {
 	Current         time.Time         // when this was known to be the current state
 }
 
+// maxText is more than a key or a value can have.
+const maxText = 1 << 24
+
 // Errors that say why a state is not used.
 var (
 	// ErrDamaged is returned for a file that is not, or no longer, what Write has written.
@@ -93,7 +96,7 @@ func decode(content []byte) (*State, error) {
 		var pair [2]string
 		for i := range pair {
 			length, n := binary.Uvarint([]byte(texts[:min(len(texts), binary.MaxVarintLen64)]))
-			if n <= 0 || length > uint64(len(texts)-n) {
+			if n <= 0 || length > maxText || int(length) > len(texts)-n {
 				return nil, ErrDamaged
 			}
 			pair[i], texts = texts[n:n+int(length)], texts[n+int(length):]

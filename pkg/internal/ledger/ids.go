@@ -18,6 +18,9 @@ const (
 	authorLength = 4  // how much of an id names its author
 )
 
+// generations are the letters of an id for the generations from 0 to maxGeneration.
+const generations = "abcdefghijklmnop"
+
 // An Author is one store that makes commits. Each of its ids begins with its name.
 type Author string
 
@@ -32,7 +35,7 @@ func (a Author) newID(steady bool, generation int) string {
 	if steady {
 		sign = "+"
 	}
-	return string(a) + sign + string(rune('a'+generation)) + rand.Text()[:idLength-authorLength-2]
+	return string(a) + sign + generations[generation:generation+1] + rand.Text()[:idLength-authorLength-2]
 }
 
 func authorOf(id string) Author { return Author(id[:min(len(id), authorLength)]) }
@@ -45,7 +48,7 @@ func generationIn(id string) int {
 	if len(id) != idLength || !strings.ContainsRune("+-", rune(id[authorLength])) {
 		return 0
 	}
-	return min(max(int(id[authorLength+1])-'a', 0), maxGeneration)
+	return max(strings.IndexByte(generations, id[authorLength+1]), 0)
 }
 
 // IDs are the ids of the last commits, newest first.

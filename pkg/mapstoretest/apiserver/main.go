@@ -85,7 +85,7 @@ func run(ctx context.Context, opts options, out io.Writer) error {
 	fmt.Fprintf(out, "    export KUBECONFIG=%s\nCtrl-C stops it.\n", opts.kubeconfig)
 
 	serving := &http.Server{Handler: server, ReadHeaderTimeout: 10 * time.Second}
-	context.AfterFunc(ctx, func() { serving.Close() }) // ends the watches, too
+	context.AfterFunc(ctx, func() { _ = serving.Close() }) // ends the watches, too
 	if err := serving.Serve(listener); ctx.Err() == nil {
 		return err
 	}

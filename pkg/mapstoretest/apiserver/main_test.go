@@ -37,7 +37,7 @@ func serve(t *testing.T, opts options) (url string, end func()) {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-		writer.Close()
+		_ = writer.Close()
 	}
 }
 
