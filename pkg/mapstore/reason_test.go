@@ -277,6 +277,7 @@ func TestAMapThatNeedNotExistIsMentionedOnce(t *testing.T) {
 			api.Open(t, "settings", mapstore.Options{Logger: logger})
 			api.Fail(mapstoretest.Refused()).End() // it connects again
 			time.Sleep(10 * time.Second)
+			synctest.Wait()
 			if (lines == 0) != exists || lines > 1 {
 				t.Errorf("%d lines, and the map exists: %v", lines, exists)
 			}

@@ -79,6 +79,7 @@ func (src *source) run(ctx context.Context) {
 	})
 	reflector.RunWithContext(ctx)
 	listing <- struct{}{}
+	<-listing // a list that begins only now finds that ctx has ended
 }
 
 // A listerWatcher makes the reflector list first and then watch. The alternative, one

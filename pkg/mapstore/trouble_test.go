@@ -147,6 +147,7 @@ func trouble(t *testing.T, seed uint64) {
 	if acknowledged < 20 {
 		t.Errorf("seed %d: only %d writes went through", seed, acknowledged)
 	}
+	synctest.Wait()
 	for _, f := range folds {
 		if want := f.of(final); !maps.Equal(f.values, want) {
 			t.Errorf("seed %d: a subscriber has come to %d keys, want %d", seed, len(f.values), len(want))
