@@ -79,6 +79,9 @@ func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
 		why = t.err
 	}
 	waits := c.remote.WaitsFor(true)
+	if !outcome.InFlight { // it is what no write gets past
+		c.inTrouble(waits)
+	}
 	if waits == nil && why == nil {
 		waits = c.source.obstacle(c.source.link.Load())
 	}

@@ -167,6 +167,29 @@ func TestTheLastWordOfTheServerIsInEveryError(t *testing.T) {
 	}
 }
 
+// Also if the requests do not leave the client for as long as their callers wait.
+func TestStatusSaysThatNoWriteLeavesTheClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		api.ConfigMap("default", "settings").Set("k", "v")
+		config := api.Config()
+		config.QPS, config.Burst = 0.1, 2 // the first list and the watch use it up
+		store := startOn(t, config, func(next http.RoundTripper, r *http.Request) (*http.Response, error) { return next.RoundTrip(r) })
+		for range 3 {
+			expectNotApplied(t, store.Set(within(t, time.Second), "k", "w"))
+			if err := store.Status().WriteErr; err == nil || !strings.Contains(err.Error(), "QPS") {
+				t.Errorf("WriteErr %v", err)
+			}
+		}
+		if err := store.Set(within(t, time.Minute), "k", "x"); err != nil {
+			t.Error(err)
+		}
+		if err := store.Status().WriteErr; err != nil {
+			t.Errorf("after a write: %v", err)
+		}
+	})
+}
+
 // Reads are well and writes are not: Status says both.
 func TestStatusSaysThatWritesKeepFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
