@@ -65,12 +65,11 @@ func (t *turns) ask(ctx context.Context) {
 	t.Asked(time.Now())
 	rewinds := t.local.load().rewinds
 	held, err := t.remote.Annotate(ctx, ledger.HoldAnnotation, t.NewHold().String())
-	switch {
-	case err == nil:
-		t.local.install(newSnapshot(held), rewinds)
-	case remote.IsDenied(err):
-		t.CannotHold()
+	if err != nil {
+		t.NotHeld(remote.IsDenied(err))
+		return
 	}
+	t.local.install(newSnapshot(held), rewinds)
 }
 
 // lost notes that an attempt on base has failed because others have written.

@@ -5,13 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	pb "go.etcd.io/etcd/api/v3/etcdserverpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 	admissionv1 "k8s.io/api/admissionregistration/v1"
+	flowcontrolv1 "k8s.io/api/flowcontrol/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 )
@@ -27,6 +31,10 @@ func refusalRows() []row {
 		{
 			name: "an admission webhook that is down", noLoss: true, hold: hold, fresh: freshWithin + 2*time.Second,
 			fault: lasting(breakWebhook, mendWebhook), during: expectWriteErr(apierrors.IsInternalError),
+		},
+		{
+			name: "a priority level that is full", plane: breakable, noLoss: true, user: userWithRights, hold: hold, fresh: freshWithin + 2*time.Second,
+			fault: fillPriorityLevel, during: expectWriteErr(apierrors.IsTooManyRequests),
 		},
 		{
 			name: "an etcd that is full", plane: breakable, noLoss: true, hold: hold,
@@ -67,6 +75,73 @@ func breakWebhook(ctx context.Context, b *testbed) error {
 
 func mendWebhook(ctx context.Context, b *testbed) error {
 	return b.admin.AdmissionregistrationV1().ValidatingWebhookConfigurations().Delete(ctx, b.namespace, metav1.DeleteOptions{})
+}
+
+// fillPriorityLevel lets others use up the priority level of the stores' writes. One that
+// has no seats still takes one request at a time, so somebody must always be in it.
+func fillPriorityLevel(ctx context.Context, b *testbed) (func(context.Context) error, error) {
+	if err := makePriorityLevel(ctx, b); err != nil {
+		return nil, err
+	}
+	config := b.plane.User(userName)
+	config.QPS = -1
+	client, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	filling, stop := context.WithCancel(context.Background())
+	var others sync.WaitGroup
+	for range 4 {
+		others.Go(func() {
+			for filling.Err() == nil {
+				client.CoreV1().RESTClient().Patch(types.MergePatchType).Namespace(b.namespace).Resource("configmaps").Name(mapName).
+					Param("dryRun", metav1.DryRunAll).Body([]byte("{}")).MaxRetries(0).Do(filling) // at once again after a 429
+			}
+		})
+	}
+	return func(ctx context.Context) error {
+		stop()
+		others.Wait()
+		return emptyPriorityLevel(ctx, b)
+	}, nil
+}
+
+func makePriorityLevel(ctx context.Context, b *testbed) error {
+	var none int32
+	level := &flowcontrolv1.PriorityLevelConfiguration{
+		ObjectMeta: metav1.ObjectMeta{Name: b.namespace},
+		Spec: flowcontrolv1.PriorityLevelConfigurationSpec{
+			Type: flowcontrolv1.PriorityLevelEnablementLimited,
+			Limited: &flowcontrolv1.LimitedPriorityLevelConfiguration{
+				NominalConcurrencyShares: &none, BorrowingLimitPercent: &none,
+				LimitResponse: flowcontrolv1.LimitResponse{Type: flowcontrolv1.LimitResponseTypeReject},
+			},
+		},
+	}
+	schema := &flowcontrolv1.FlowSchema{
+		ObjectMeta: metav1.ObjectMeta{Name: b.namespace},
+		Spec: flowcontrolv1.FlowSchemaSpec{
+			PriorityLevelConfiguration: flowcontrolv1.PriorityLevelConfigurationReference{Name: b.namespace},
+			MatchingPrecedence:         2, // 1 is for the exempt only
+			Rules: []flowcontrolv1.PolicyRulesWithSubjects{{
+				Subjects: []flowcontrolv1.Subject{{Kind: flowcontrolv1.SubjectKindUser, User: &flowcontrolv1.UserSubject{Name: userName}}},
+				ResourceRules: []flowcontrolv1.ResourcePolicyRule{{
+					Verbs: []string{"update", "patch"}, APIGroups: []string{""}, Resources: []string{"configmaps"}, Namespaces: []string{b.namespace},
+				}},
+			}},
+		},
+	}
+	levels, schemas := b.admin.FlowcontrolV1().PriorityLevelConfigurations(), b.admin.FlowcontrolV1().FlowSchemas()
+	if _, err := levels.Create(ctx, level, metav1.CreateOptions{}); err != nil {
+		return err
+	}
+	_, err := schemas.Create(ctx, schema, metav1.CreateOptions{})
+	return err
+}
+
+func emptyPriorityLevel(ctx context.Context, b *testbed) error {
+	return errors.Join(b.admin.FlowcontrolV1().FlowSchemas().Delete(ctx, b.namespace, metav1.DeleteOptions{}),
+		b.admin.FlowcontrolV1().PriorityLevelConfigurations().Delete(ctx, b.namespace, metav1.DeleteOptions{}))
 }
 
 // alarm raises etcd's alarm that its space is used up, or ends it.

@@ -66,7 +66,7 @@ func crowd(_ context.Context, b *testbed) (func(context.Context) error, error) {
 // what the script says while the fault lasts.
 func plugin(how, script string, hold [2]time.Duration) row {
 	broken := func(b *testbed) string { return filepath.Join(os.TempDir(), b.namespace+".broken") }
-	r := row{
+	return row{
 		name: "a credential plugin that " + how, spared: true, noLoss: true, user: userWithRights, hold: hold,
 		fresh: freshWithin + 2*time.Second, // for a plugin that still sleeps
 		way: func(b *testbed, m *member, config *rest.Config) error {
@@ -85,11 +85,8 @@ func plugin(how, script string, hold [2]time.Duration) row {
 		},
 		fault: lasting(func(_ context.Context, b *testbed) error { return os.WriteFile(broken(b), nil, 0o600) },
 			func(_ context.Context, b *testbed) error { return os.Remove(broken(b)) }),
+		during: expectWriteErr(func(error) bool { return true }),
 	}
-	if how == "fails" { // what hangs has not failed yet
-		r.during = expectWriteErr(func(error) bool { return true })
-	}
-	return r
 }
 
 // refusingProxy lets each store connect through a proxy, which refuses while the fault

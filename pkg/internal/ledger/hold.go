@@ -44,7 +44,8 @@ func (h Hold) IsZero() bool { return h.ID == "" }
 type holds struct {
 	id         string    // of the last hold
 	from, till time.Time // when it was respected
-	denied     bool      // the store lacks the right to ask for one
+	failed     bool      // the store has asked for one in vain
+	denied     bool      // it lacks the right, and asks no more
 }
 
 // share bounds how much of the time holds take: from the end of one to the next request

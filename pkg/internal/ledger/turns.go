@@ -105,12 +105,13 @@ func (t *Turns) NewHold() Hold {
 	return Hold{ID: t.author.newID(false, 0), For: min(t.functions.Most()+t.Slot.Most()+t.Slot.Mean(), MaxHold)}
 }
 
-// Asked notes that the others are being asked to hold back. Whether or not they are, time
+// Asked notes that the others are being asked to hold back. Whether or not they do, time
 // must pass before the next request.
-func (t *Turns) Asked(now time.Time) { t.holds.from, t.holds.till = now, now }
+func (t *Turns) Asked(now time.Time) { t.holds.from, t.holds.till, t.holds.failed = now, now, false }
 
-// CannotHold notes that the store lacks the right to ask.
-func (t *Turns) CannotHold() { t.holds.denied = true }
+// NotHeld notes that asking has failed; for ever says that the store lacks the right. Then
+// a store that is too slow goes on like any other, until it may ask again.
+func (t *Turns) NotHeld(forEver bool) { t.holds.failed, t.holds.denied = true, forEver }
 
 // Next returns what to do, and until when to wait. The function draw returns a random
 // number below n.
@@ -146,7 +147,7 @@ func (t *Turns) Next(now time.Time, s Sight, draw func(n int) int) (Turn, time.T
 	case round == 0 && t.generation() < t.crowd.generation-1: // others have waited for longer
 	case mayAsk && round <= len(t.crowd.places) && (t.slow() || now.Sub(t.since) > patience):
 		return Ask, now
-	case round == 0 && t.slow() && !t.holds.denied: // it would fail
+	case round == 0 && t.slow() && !t.holds.failed: // it would fail
 	default:
 		return MaySend, now
 	}

@@ -187,7 +187,7 @@ func TestAStoreThatCannotWinAsksForAHold(t *testing.T) {
 		t.Error("asks, though everybody has been silent for long")
 	}
 
-	us.CannotHold()
+	us.NotHeld(true)
 	done.IDs, done.Committed = idsOf("US__", "AAAA", "BBBB"), epoch.Add(time.Minute)
 	us.lots = lots{}
 	if turn, _ := us.Next(epoch.Add(time.Minute), done, lucky); turn != MaySend {
@@ -208,6 +208,24 @@ func TestAStoreDoesNotAskAgainAtOnce(t *testing.T) {
 	next(t, us, sightOf("AAAA"), 0, lucky, Ask, 0)
 	us.Asked(epoch)
 	next(t, us, sightOf("AAAA"), 0, lucky, MaySend, 0)
+}
+
+// A store that is too slow to win, and asks in vain, tries all the same.
+func TestAStoreThatAsksInVainStillSends(t *testing.T) {
+	us := NewTurns("US__")
+	us.Begin(epoch)
+	s := sightOf("AAAA", "BBBB", "CCCC", "DDDD")
+	us.Lost(s, 3)
+	us.Lost(s, 3)
+	us.lots = lots{}
+	next(t, us, s, 0, lucky, Ask, 0)
+	us.Asked(epoch)
+	next(t, us, s, 0, lucky, Wait, firstSlot)
+	us.NotHeld(false)
+	next(t, us, s, 0, lucky, MaySend, 0)
+	if turn, _ := us.Next(epoch.Add(time.Second), Sight{IDs: idsOf("AAAA", "EEEE"), Committed: epoch.Add(time.Second)}, lucky); turn != Ask {
+		t.Errorf("turn %d, when it may ask again", turn)
+	}
 }
 
 func TestOthersRespectAHold(t *testing.T) {
