@@ -66,7 +66,7 @@ func (t *turns) ask(ctx context.Context) {
 	rewinds := t.local.load().rewinds
 	held, err := t.remote.Annotate(ctx, ledger.HoldAnnotation, t.NewHold().String())
 	if err != nil {
-		t.NotHeld(remote.IsDenied(err))
+		t.NotHeld(time.Now(), remote.IsDenied(err))
 		return
 	}
 	t.local.install(newSnapshot(held), rewinds)

@@ -109,9 +109,11 @@ func (t *Turns) NewHold() Hold {
 // must pass before the next request.
 func (t *Turns) Asked(now time.Time) { t.holds.from, t.holds.till, t.holds.failed = now, now, false }
 
-// NotHeld notes that asking has failed; for ever says that the store lacks the right. Then
-// a store that is too slow goes on like any other, until it may ask again.
-func (t *Turns) NotHeld(forEver bool) { t.holds.failed, t.holds.denied = true, forEver }
+// NotHeld notes that asking has failed by now; for ever says that the store lacks the
+// right. A store that is too slow then goes on like any other, until it may ask again.
+func (t *Turns) NotHeld(now time.Time, forEver bool) {
+	t.holds.till, t.holds.failed, t.holds.denied = now, true, forEver
+}
 
 // Next returns what to do, and until when to wait. The function draw returns a random
 // number below n.

@@ -187,7 +187,7 @@ func TestAStoreThatCannotWinAsksForAHold(t *testing.T) {
 		t.Error("asks, though everybody has been silent for long")
 	}
 
-	us.NotHeld(true)
+	us.NotHeld(epoch.Add(time.Second), true)
 	done.IDs, done.Committed = idsOf("US__", "AAAA", "BBBB"), epoch.Add(time.Minute)
 	us.lots = lots{}
 	if turn, _ := us.Next(epoch.Add(time.Minute), done, lucky); turn != MaySend {
@@ -221,10 +221,13 @@ func TestAStoreThatAsksInVainStillSends(t *testing.T) {
 	next(t, us, s, 0, lucky, Ask, 0)
 	us.Asked(epoch)
 	next(t, us, s, 0, lucky, Wait, firstSlot)
-	us.NotHeld(false)
-	next(t, us, s, 0, lucky, MaySend, 0)
-	if turn, _ := us.Next(epoch.Add(time.Second), Sight{IDs: idsOf("AAAA", "EEEE"), Committed: epoch.Add(time.Second)}, lucky); turn != Ask {
-		t.Errorf("turn %d, when it may ask again", turn)
+	const took = time.Second // until it failed
+	us.NotHeld(epoch.Add(took), false)
+	for after, want := range map[time.Duration]Turn{0: MaySend, 2 * took: MaySend, 3 * took: Ask} {
+		now := epoch.Add(took + after)
+		if turn, _ := us.Next(now, Sight{IDs: idsOf("AAAA", string(NewAuthor())), Committed: now}, lucky); turn != want {
+			t.Errorf("%v after it has asked in vain: turn %d, want %d", after, turn, want)
+		}
 	}
 }
 
