@@ -9,17 +9,20 @@ import (
 )
 
 func TestTooLittleLoadIsAFailure(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-	defer cancel()
 	idle, busy := &member{name: "idle"}, &member{name: "busy"}
+	counting, stop := context.WithCancel(t.Context())
 	go func() {
-		for range enough {
+		for counting.Err() == nil {
 			busy.Count(nil)
+			time.Sleep(time.Millisecond)
 		}
 	}()
-	if err := expectLoad(ctx, "at all", enough, []*member{busy}); err != nil {
+	err := expectLoad(t.Context(), "at all", enough, []*member{busy})
+	if stop(); err != nil {
 		t.Error(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
 	if err := expectLoad(ctx, "at all", enough, []*member{busy, idle}); err == nil {
 		t.Error("no error, though a store has acknowledged nothing")
 	}
