@@ -2,6 +2,7 @@ package mapstore_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"io"
@@ -22,8 +23,12 @@ import (
 // lost: a tool that applies a manifest again and again, with the annotation in it.
 func TestALedgerThatIsPutBackDoublesNothing(t *testing.T) {
 	for name, ledger := range map[string]string{"garbage": "x y z", "an older one": "AAAABBBBCCCC AAAABBBBCCCD"} {
-		for name, watching := range map[string]bool{name + ", seen by the watch": true, name + ", the watch is gone": false} {
-			t.Run(name, func(t *testing.T) {
+		for situation, row := range map[string]struct{ watching, other bool }{
+			"seen by the watch": {watching: true},
+			"the watch is gone": {},
+			"the watch is gone, and another store, which has one, commits": {other: true},
+		} {
+			t.Run(name+", "+situation, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					api := mapstoretest.NewAPI(t)
 					settings := api.ConfigMap("default", "settings")
@@ -33,6 +38,7 @@ func TestALedgerThatIsPutBackDoublesNothing(t *testing.T) {
 						})
 					}
 					put()
+					other := api.Peer().Open(t, "settings", mapstore.Options{})
 					store := startOn(t, api.Config(), func(next http.RoundTripper, r *http.Request) (*http.Response, error) {
 						response, err := next.RoundTrip(r)
 						if err != nil {
@@ -40,9 +46,12 @@ func TestALedgerThatIsPutBackDoublesNothing(t *testing.T) {
 						}
 						response.Body.Close()
 						put()
+						if synctest.Wait(); row.other {
+							write(t, other, rand.Text())
+						}
 						return nil, errors.New("the answer is lost")
 					})
-					if !watching {
+					if !row.watching {
 						api.Fail(mapstoretest.Refused(), "watch")
 					}
 					acknowledged, unknown := 0, 0
@@ -57,7 +66,7 @@ func TestALedgerThatIsPutBackDoublesNothing(t *testing.T) {
 							t.Fatal(err)
 						}
 					}
-					if watching != (unknown == 0) {
+					if row.watching != (unknown == 0) {
 						t.Errorf("%d unknown outcomes", unknown)
 					}
 					if got := settings.Values()["n"]; got != "20" {

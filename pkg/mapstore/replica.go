@@ -90,9 +90,11 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 	}
 	recreated := now.uid != "" && next.uid != now.uid
 	next.sequence, next.resets, next.rewinds, next.committed = now.sequence+1, now.resets, now.rewinds, time.Now()
+	before, after := now.ledger(), next.ledger()
+	next.putBack = after.IsPutBack(before) || now.putBack && after.Head() == before.Head()
 	// A write that leaves the ledger unchanged is no store's commit, and the age of the
 	// first version that comes from the server is unknown.
-	if now.sequence == 0 || now.isRestored() || slices.Equal(next.ledger(), now.ledger()) {
+	if now.sequence == 0 || now.isRestored() || slices.Equal(after, before) {
 		next.committed = now.committed
 	}
 	if next.held = time.Now(); now.sequence == 0 || next.hold() == now.hold() {

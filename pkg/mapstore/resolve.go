@@ -228,6 +228,6 @@ func (m *commit) sign(id string) {
 	if m.object.Annotations == nil {
 		m.object.Annotations = make(map[string]string, 1)
 	}
-	m.object.Annotations[ledger.Annotation] = m.draft.base.ledger().With(id, m.draft.base.ledgerRoom())
+	m.object.Annotations[ledger.Annotation] = m.draft.base.signature(id)
 	delete(m.object.Annotations, ledger.HoldAnnotation)
 }

@@ -38,6 +38,7 @@ type Snapshot struct {
 	rewinds   uint64    // grows by one with every Reset at which the server had gone back in time
 	committed time.Time // when the newest commit in the ledger arrived; zero if unknown
 	held      time.Time // when the request to hold back arrived, if there is one
+	putBack   bool      // its ledger is an older one that somebody has put back
 
 	sortOnce, countOnce sync.Once
 	sorted              []string
@@ -165,6 +166,17 @@ func (s *Snapshot) ledger() ledger.IDs {
 		return nil
 	}
 	return ledger.Parse(s.object.Annotations[ledger.Annotation])
+}
+
+// signature returns the ledger of a commit on s with this id. It leaves out what somebody
+// has put back: what the commits since have done is not in there, and with a newer id in
+// front of it nobody could see that.
+func (s *Snapshot) signature(id string) string {
+	ids := s.ledger()
+	if s.putBack {
+		ids = nil
+	}
+	return ids.With(id, s.ledgerRoom())
 }
 
 // hold returns the request to hold back, if there is one.

@@ -74,6 +74,12 @@ func (ids IDs) With(id string, room int) string {
 	return strings.Join(append([]string{id}, ids[:max(0, min(len(ids), Length-1, (room-len(id))/(idLength+1)))]...), " ")
 }
 
+// IsPutBack reports whether somebody has put ids, an older ledger, in place of now: its
+// newest id is older than now's. Stores put theirs in front.
+func (ids IDs) IsPutBack(now IDs) bool {
+	return len(ids) > 0 && slices.Index(now, ids[0]) > 0 && !slices.Contains(ids, now[0])
+}
+
 // Head returns the newest id; "" if there is none.
 func (ids IDs) Head() string {
 	if len(ids) == 0 {

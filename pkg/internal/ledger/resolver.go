@@ -200,7 +200,9 @@ func (r *Resolver) answered(e Event) Action {
 		e = Event{Kind: Lost, Err: errNoAnswer}
 	case e.Kind == Applied && e.Version.Rewinds != r.commit.base.Rewinds:
 		e = Event{Kind: Lost, Err: errBackInTime}
-	case e.Kind == Applied && r.fenced: // the fence was applied, so the request never will be
+	case e.Kind == Applied && r.fenced && e.Version.Revision == r.commit.base.Revision:
+		e = Event{Kind: Lost, Err: r.lost} // a policy has taken off all that the fence changes
+	case e.Kind == Applied && r.fenced: // the request never will be: its base is no longer the newest version
 		return r.report(Uncompleted, r.lost)
 	case e.Kind == Applied:
 		r.report(Committed, nil)
