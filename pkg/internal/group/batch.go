@@ -94,8 +94,13 @@ func (b *Batch[T, R]) join(c *call[T, R]) {
 	}
 }
 
+// maxVoids is how often a call's batch may become void before the call shares its next
+// only with others to whom that has happened.
+const maxVoids = 2
+
 // take removes the calls that are next from the queue: all of them, except those that
-// are held back and those that must be alone.
+// are held back and those that must be alone. Calls whose batches have become void again
+// and again go first, without those whose callers are about to give up.
 func (g *Group[T, R]) take() []*call[T, R] {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -105,9 +110,12 @@ func (g *Group[T, R]) take() []*call[T, R] {
 	}
 	var taken, left []*call[T, R]
 	full := false
+	patient := slices.ContainsFunc(g.queue, func(c *call[T, R]) bool { return c.hold == least && c.voids >= maxVoids })
 	for _, c := range g.queue {
 		c.hold -= least
 		switch {
+		case patient && c.voids < maxVoids:
+			left = append(left, c)
 		case c.hold > 0:
 			c.hold--
 			left = append(left, c)
@@ -205,6 +213,9 @@ func (b *Batch[T, R]) Retry(mark Mark) {
 	b.group.mu.Lock()
 	for _, c := range b.members {
 		c.batch = nil
+		if c.voids++; !b.void {
+			c.voids = 0
+		}
 		c.alone = c.alone || mark != Together
 		if mark == HeldBack {
 			c.holdBack()

@@ -14,6 +14,7 @@ type call[T, R any] struct {
 	batch    *Batch[T, R] // the batch that it is a member of; nil while it queues
 	gone     bool         // the caller has left
 	alone    bool         // it must not share a request any more
+	voids    int          // how often its batch became void
 	setbacks int          // how often it was held back
 	hold     int          // how many batches of others go first
 	last     error        // the error that its last attempt met

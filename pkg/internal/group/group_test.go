@@ -43,6 +43,7 @@ type driver struct {
 	sum     int   // what is committed
 	batches []int // how many calls each request carried
 	refuses func(sum int) (refused bool, mark Mark)
+	delay   time.Duration // from the functions until a request is in flight, as for credentials
 }
 
 func newDriver(t *testing.T) *driver {
@@ -54,10 +55,14 @@ func newDriver(t *testing.T) *driver {
 func (d *driver) run(ctx context.Context) {
 	for d.Wait(ctx, 0, func() time.Duration { return time.Millisecond }) {
 		draft := &tally{sum: d.sum}
-		batch, _ := d.Collect(ctx, draft)
+		batch, attempt := d.Collect(ctx, draft)
 		n := batch.Len()
 		if n == 0 {
 			continue
+		}
+		select {
+		case <-time.After(d.delay):
+		case <-attempt.Done():
 		}
 		if !batch.SetInFlight() {
 			batch.Retry(Together)
@@ -469,5 +474,40 @@ func TestRefuseEndsThoseWhoQueue(t *testing.T) {
 		if o := <-outcome; !errors.Is(o.Err, errRefused) || o.Own || o.Left {
 			t.Errorf("%+v", o)
 		}
+	})
+}
+
+// Callers who give up before a request can be sent make it void for all who share it.
+// That must not go on for ever for those who wait.
+func TestWhoWaitsIsNotStarvedByThoseWhoGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDriver(t)
+		d.delay = time.Second
+		began := time.Now()
+		patient, cancel := context.WithCancel(t.Context())
+		var impatient, all sync.WaitGroup
+		for i := range 3 {
+			impatient.Go(func() {
+				for patient.Err() == nil {
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(300+200*i)*time.Millisecond)
+					d.Do(ctx, adds(1000))
+					cancel()
+				}
+			})
+		}
+		for range 5 {
+			all.Go(func() {
+				time.Sleep(time.Millisecond)
+				if o := d.Do(within(t, time.Minute), adds(1)); o.Err != nil {
+					t.Errorf("%+v", o)
+				}
+			})
+		}
+		all.Wait()
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("it took %v", took)
+		}
+		cancel()
+		impatient.Wait()
 	})
 }
