@@ -198,7 +198,7 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 	}
 	switch r.Kind {
 	case ledger.Applied:
-		m.turns.Slot.Observe(r.took)
+		m.turns.Took(r.took, m.remote.Fastest())
 		r.Version = r.applied.version()
 		r.Version.Rewinds = m.local.install(r.applied, m.draft.base.rewinds).rewinds
 		switch {
@@ -209,7 +209,7 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 			m.acknowledged = r.applied
 		}
 	case ledger.Conflict:
-		m.turns.Slot.Observe(r.took)
+		m.turns.Took(r.took, m.remote.Fastest())
 	case ledger.ReadFailed:
 		switch {
 		case !remote.IsDenied(r.Err):

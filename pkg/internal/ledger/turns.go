@@ -33,7 +33,11 @@ type Turns struct {
 	since     time.Time // when the write began to wait
 	age       int       // how many commits others have made since
 	conflicts int       // how many of its attempts have failed because of others
+	crowded   bool      // its last request took so long that it must have met a crowd
 	overtaken int       // how many attempts in a row several versions have overtaken
+
+	committed time.Time     // when the newest commit arrived that was looked at
+	pace      time.Duration // the average time between two commits while a write waits; 0 if unknown
 
 	ended     time.Time // when the last write ended
 	steady    bool      // the write followed the one before it at once
@@ -81,13 +85,30 @@ func (t *Turns) End(now time.Time) { t.waiting, t.ended, t.conflicts = false, no
 // Ran notes how long the functions of an attempt have taken.
 func (t *Turns) Ran(took time.Duration) { t.functions.Observe(took) }
 
+// crowdFactor is by how much a request in a crowd takes longer than the fastest. Two that
+// meet do not delay each other by that much.
+const crowdFactor = 4
+
+// Took notes how long a request took that was answered, and how long the fastest one did
+// since the store began.
+func (t *Turns) Took(took, fastest time.Duration) {
+	t.Slot.Observe(took)
+	t.crowded = fastest > 0 && took > crowdFactor*fastest
+}
+
 // Lost notes that an attempt failed because of so many versions that others have made.
 func (t *Turns) Lost(s Sight, others uint64) {
 	t.look(s)
-	// The first loss says little: most often two have met, and now one is left.
-	if t.conflicts++; (t.conflicts > 1 || t.steady) && !t.crowd.steady {
+	t.conflicts++
+	switch {
+	case t.crowd.steady: // it has lost to one whose turn it was
+	case t.crowded: // here a request that fails delays those that do not
+		t.lots.lost()
+		t.lots.lost()
+	case t.conflicts > 1 || t.steady: // the first loss says little: most often two have met, and now one is left
 		t.lots.lost()
 	}
+	t.crowded = false
 	if t.overtaken++; others < 3 {
 		t.overtaken = 0
 	}
@@ -139,7 +160,7 @@ func (t *Turns) Next(now time.Time, s Sight, draw func(n int) int) (Turn, time.T
 		return MaySend, now
 	}
 
-	length := t.Slot.Round()
+	length := t.round()
 	round := int(now.Sub(start) / length)
 	t.lots.enter(s.IDs.Head()+s.Hold.ID, round, draw)
 	mayAsk := t.holds.mayAsk(now, t.functions.Mean()+t.Slot.Length())
@@ -161,10 +182,30 @@ func (t *Turns) slow() bool { return t.overtaken >= 2 }
 
 func (t *Turns) generation() int { return generationOf(t.age) }
 
+// round returns how long a round lasts: until it is clear that nobody has committed. The
+// requests of a crowd take long, and all at the same time. So it is no longer than what
+// usually passes between two commits.
+func (t *Turns) round() time.Duration {
+	if t.pace == 0 {
+		return t.Slot.Round()
+	}
+	return min(t.Slot.Round(), max(t.pace, minSlot))
+}
+
 // look learns from a version.
 func (t *Turns) look(s Sight) {
 	t.holds.look(s)
 	commits, steady := t.crowd.look(s.IDs)
 	t.age += commits
 	t.lots.took(steady)
+	if commits == 0 {
+		return
+	}
+	if gap := s.Committed.Sub(t.committed) / time.Duration(commits); !t.committed.Before(t.since) && gap > 0 {
+		if t.pace == 0 {
+			t.pace = gap
+		}
+		t.pace += (gap - t.pace) / 8
+	}
+	t.committed = s.Committed
 }

@@ -135,6 +135,51 @@ func TestTheOddsOfAStrangerFallWithLossesAndRiseInSilence(t *testing.T) {
 	next(t, us, s, 5*firstSlot, unlucky, MaySend, 0)
 }
 
+// On a server that all of a crowd's requests keep busy, a request that fails delays the
+// others. How long it took shows that, from the first loss on.
+func TestTheOddsFallFasterWhereRequestsDelayEachOther(t *testing.T) {
+	for _, row := range []struct {
+		took time.Duration
+		odds []int // of a round, after each loss: 1 in so many
+	}{
+		{2 * time.Millisecond, []int{1, 1, 2, 4}},
+		{8 * time.Millisecond, []int{1, 1, 2, 4}}, // two that meet
+		{9 * time.Millisecond, []int{1, 4, 16, 64}},
+	} {
+		us, drawn := NewTurns("US__"), 0
+		us.Begin(epoch.Add(-time.Second))
+		for i, want := range row.odds {
+			us.Next(epoch, sightOf("AAAA"), func(n int) int { drawn = n; return n - 1 })
+			if drawn != want {
+				t.Errorf("a request takes %v: after %d losses it sends in 1 of %d rounds, want %d", row.took, i, drawn, want)
+			}
+			us.Took(row.took, 2*time.Millisecond)
+			us.Lost(sightOf("BBBB"), 1)
+		}
+	}
+}
+
+// A round ends when nobody can be expected to commit in it any more. In a crowd that is
+// long before a request of one's own, which the crowd has delayed, would be over.
+func TestARoundIsNoLongerThanTheTimeBetweenCommits(t *testing.T) {
+	us := NewTurns("US__")
+	us.Begin(epoch)
+	us.Took(100*time.Millisecond, 0)
+	s := sightOf("AAAA")
+	next(t, us, s, time.Millisecond, unlucky, MaySend, 0) // the odds are even
+	for range 3 {
+		s = sightOf("BBBB")
+		us.Lost(s, 1)
+	}
+	next(t, us, s, time.Millisecond, unlucky, Wait, us.Slot.Round())
+	for i := range 20 {
+		s = sightOf("AAAA")
+		s.Committed = epoch.Add(time.Duration(i+1) * 12 * time.Millisecond)
+		us.Next(s.Committed, s, unlucky)
+	}
+	next(t, us, s, 241*time.Millisecond, unlucky, Wait, 252*time.Millisecond)
+}
+
 // Who has just committed lets those go first who have waited for longer.
 func TestWhoHasWaitedForLongerGoesFirst(t *testing.T) {
 	us := NewTurns("US__")

@@ -63,8 +63,11 @@ func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateL
 	m.calls.Go(func() {
 		var a answer[T]
 		if limiter == nil || throttle(ctx, t, limiter, &a.err) {
+			began := time.Now()
 			t.begin()
-			a.value, a.err = request(t.with(ctx))
+			if a.value, a.err = request(t.with(ctx)); a.err == nil {
+				m.noteTime(time.Since(began))
+			}
 			t.end()
 		}
 		answers <- a
@@ -83,6 +86,16 @@ func do[T any](ctx context.Context, m *Map, t *tracer, limiter flowcontrol.RateL
 		m.calls.Go(func() { discard((<-answers).value) })
 		var none T
 		return none, t.explain(ctx, context.Cause(ctx))
+	}
+}
+
+// noteTime notes how long a request took that succeeded.
+func (m *Map) noteTime(took time.Duration) {
+	for {
+		fastest := m.fastest.Load()
+		if fastest != 0 && int64(took) >= fastest || m.fastest.CompareAndSwap(fastest, max(int64(took), 1)) {
+			return
+		}
 	}
 }
 

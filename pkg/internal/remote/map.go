@@ -6,6 +6,8 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -35,7 +37,8 @@ type Map struct {
 	fake            bool                    // client-go's fake clientset, which knows no revisions
 	traces          bool                    // the transport reports when it asks for a connection and when it has one
 
-	calls sync.WaitGroup // calls into the client, including those that nobody waits for
+	calls   sync.WaitGroup // calls into the client, including those that nobody waits for
+	fastest atomic.Int64   // nanoseconds; see Fastest
 
 	mu      sync.Mutex // protects pending
 	pending []*tracer  // of the requests that are under way, oldest first
@@ -80,6 +83,10 @@ func (m *Map) Name() string { return m.name }
 // Calls returns the group of calls into the client that have not returned. A method may
 // have returned before its call.
 func (m *Map) Calls() *sync.WaitGroup { return &m.calls }
+
+// Fastest returns the shortest time that a request has taken: what one takes that meets no
+// crowd. It is zero while none has been answered.
+func (m *Map) Fastest() time.Duration { return time.Duration(m.fastest.Load()) }
 
 // Get reads the ConfigMap with a quorum read.
 func (m *Map) Get(ctx context.Context, t Timeouts) (*corev1.ConfigMap, error) {
