@@ -45,8 +45,8 @@ e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (3 
 e2e-oldest: ## the same on the oldest Kubernetes version that docs/support.md claims (4 min)
 	@MAPSTORE_KUBE=oldest hack/test.sh e2e
 
-test-tools: ## tests of what measures, shows and documents: bench, dashboard, page, mutants, docs (2 min)
-	@hack/test.sh tools
+test-tools: ## tests of what measures, shows and documents, and of pkg with the oldest client-go (3 min)
+	@hack/test.sh oldest-client tools
 
 stress: ## make test ROUNDS=10 times in a row, with a busy loop on each core
 	@hack/stress.sh $(or $(ROUNDS),10)

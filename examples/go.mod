@@ -6,6 +6,8 @@ replace github.com/unrolled/mapstore/v2 => ..
 
 replace github.com/unrolled/mapstore/metrics/v2 => ../metrics
 
+replace github.com/unrolled/mapstore/controller/v2 => ../controller
+
 replace github.com/unrolled/mapstore/v2/hack => ../hack
 
 require (
@@ -77,6 +79,7 @@ require (
 
 require (
 	github.com/prometheus/client_golang v1.25.0
+	github.com/unrolled/mapstore/controller/v2 v2.0.0
 	github.com/unrolled/mapstore/v2/hack v0.0.0
 	golang.org/x/sync v0.24.0
 )

@@ -6,6 +6,8 @@ replace github.com/unrolled/mapstore/v2 => ..
 
 replace github.com/unrolled/mapstore/metrics/v2 => ../metrics
 
+replace github.com/unrolled/mapstore/controller/v2 => ../controller
+
 require (
 	github.com/anishathalye/porcupine v1.3.1
 	github.com/chromedp/cdproto v0.159.0
@@ -85,6 +87,7 @@ require (
 	github.com/spf13/cast v1.10.0 // indirect
 	github.com/spf13/pflag v1.0.10 // indirect
 	github.com/subosito/gotenv v1.6.0 // indirect
+	github.com/unrolled/mapstore/controller/v2 v2.0.0
 	github.com/x448/float16 v0.8.4 // indirect
 	go.etcd.io/etcd/client/pkg/v3 v3.7.3 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect

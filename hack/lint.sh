@@ -17,8 +17,8 @@ check() {
 }
 
 # All packages of the workspace, and those that users import.
-everything=(./pkg/... ./metrics/... ./examples/... ./hack/...)
-public=(./pkg/... ./metrics/... ./examples/... ./hack/kube/...)
+everything=(./pkg/... ./metrics/... ./controller/... ./examples/... ./hack/...)
+public=(./pkg/... ./metrics/... ./controller/... ./examples/... ./hack/kube/...)
 
 formatted() {
 	local files
@@ -77,7 +77,7 @@ builds_for() {
 }
 
 # As those see it who import it: with the versions of its own go.mod.
-alone() { GOWORK=off go build ./pkg/... && GOWORK=off go -C metrics build ./...; }
+alone() { GOWORK=off go build ./pkg/... && GOWORK=off go -C metrics build ./... && GOWORK=off go -C controller build ./...; }
 
 check "gofmt" "Run gofmt -w on these files." formatted
 check "go vet" "Mend what vet says above." vet

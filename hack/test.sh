@@ -59,7 +59,7 @@ for name in "$@"; do
 		group contention testname 1 ./hack/contention # in virtual time, so that the race detector would only slow it down
 		;;
 	cluster) # one package at a time: their control planes share the cores
-		await_control_plane && group cluster testname 1 $race ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/...
+		await_control_plane && group cluster testname 1 $race ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/... ./controller/...
 		;;
 	e2e)
 		await_control_plane && group e2e testname 1 $race ./hack/kube/... ./hack/e2e/...
@@ -68,6 +68,9 @@ for name in "$@"; do
 		begin_control_plane
 		hack/browser/install.sh || { failed=1; results+=("FAILED hack/browser: see above what is missing"); }
 		await_control_plane && group tools testname 1 ./hack/{api,bench,browser,docs,metrics,mutants}/...
+		;;
+	oldest-client) # with the versions of go.mod, as a user may have them; all else runs with the newest
+		GOWORK=off group oldest-client pkgname 2 -short ./pkg/...
 		;;
 	*)
 		echo "test.sh: no group is named $name" >&2

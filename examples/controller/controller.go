@@ -9,15 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"github.com/unrolled/mapstore/controller/v2"
 	storemetrics "github.com/unrolled/mapstore/metrics/v2"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/typed"
@@ -39,35 +38,22 @@ func newManager(config *rest.Config, namespace string, opts manager.Options) (ma
 		return nil, err
 	}
 	return mgr, errors.Join(
-		mgr.Add(store), // a Runnable, on every replica, leader or not
+		controller.Add(mgr, store), // on every replica, leader or not
 		mgr.AddReadyzCheck(mapName, store.Check),
 		metrics.Registry.Register(storemetrics.NewCollector(store)),
 		builder.ControllerManagedBy(mgr).Named("scaler").
 			For(&appsv1.Deployment{}).
-			WatchesRawSource(changes{store}).
+			WatchesRawSource(controller.Changes(store, controller.EachKey(ofKey(namespace)))).
 			Complete(&scaler{mgr.GetClient(), store}),
 	)
 }
 
-// changes is the store as a source of requests. Its WaitForSync, which is the store's, holds
-// back the first Reconcile until the map is known: before that, every key seems missing.
-type changes struct{ *mapstore.Store }
-
-// The controller waits for a source only if it is one of these.
-var _ source.SyncingSource = changes{}
-
-// Start enqueues the Deployment of each key that changes, and of all keys at first.
-func (c changes) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	subscription := c.OnChange(func(change mapstore.Change) {
-		for _, key := range change.Keys() {
-			queue.Add(reconcile.Request{NamespacedName: types.NamespacedName{Namespace: c.Namespace(), Name: key}})
-		}
-	})
-	context.AfterFunc(ctx, subscription.Stop)
-	return nil
+// ofKey returns the request for the Deployment that a key names.
+func ofKey(namespace string) func(key string) reconcile.Request {
+	return func(key string) reconcile.Request {
+		return reconcile.Request{NamespacedName: types.NamespacedName{Namespace: namespace, Name: key}}
+	}
 }
-
-func (c changes) String() string { return "changes of " + c.Name() }
 
 // A scaler gives each Deployment the replicas that the map has under its name.
 type scaler struct {

@@ -79,7 +79,7 @@ func listing(root string) ([]string, error) {
 		Mode: packages.NeedName | packages.NeedTypes | packages.NeedFiles,
 		Dir:  root,
 		Env:  append(os.Environ(), "GOWORK="+filepath.Join(root, "go.work"), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=0"),
-	}, "./pkg/...", "./metrics/...")
+	}, "./pkg/...", "./metrics/...", "./controller/...")
 	if err != nil {
 		return nil, err
 	}

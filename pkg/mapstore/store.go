@@ -96,7 +96,8 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 }
 
 // Start runs the store, and blocks until ctx is done or Close is called. It makes the
-// store a controller-runtime Runnable: mgr.Add(store). When Start has returned, nothing
+// store a controller-runtime Runnable; the Add of the module controller lets a manager end
+// it after the reconcilers, so that their last writes succeed. When Start has returned, nothing
 // of the store is running any more, and the store is closed.
 //
 // Start returns nil when ctx or Close has ended it, [ErrClosed] when the store was
