@@ -40,12 +40,14 @@ type committer struct {
 }
 
 func newCommitter(remote *remote.Map, source *source, local *replica, options Options) *committer {
-	return &committer{
+	c := &committer{
 		remote: remote, source: source, local: local, options: options,
 		group: group.New[*Tx, *Snapshot](),
 		turns: newTurns(remote, local),
 		retry: newBackoff(options.MaxBackoff),
 	}
+	c.turns.inTrouble = c.inTrouble
+	return c
 }
 
 // do runs fn as a transaction, and returns when it has an outcome or ctx ends.

@@ -17,6 +17,8 @@ type turns struct {
 	remote *remote.Map
 	local  *replica
 
+	inTrouble func(error) // called with what asking others to hold back has met
+
 	met       atomic.Pointer[contention] // what the write that waits has met; nil if nothing
 	stoodBack atomic.Int64               // nanoseconds, for Stats
 }
@@ -67,6 +69,9 @@ func (t *turns) ask(ctx context.Context) {
 	held, err := t.remote.Annotate(ctx, ledger.HoldAnnotation, t.NewHold().String())
 	if err != nil {
 		t.NotHeld(time.Now(), remote.IsDenied(err))
+		if !remote.IsDenied(err) { // a writer may lack that right
+			t.inTrouble(err)
+		}
 		return
 	}
 	t.local.install(newSnapshot(held), rewinds)
