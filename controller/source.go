@@ -20,7 +20,7 @@ func Changes[R comparable](store *mapstore.Store, requests func(mapstore.Change)
 	return &changes[R]{
 		store: store,
 		follow: func(enqueue func(func() []R)) *watch.Subscription {
-			return store.OnChange(func(change mapstore.Change) { enqueue(func() []R { return requests(change) }) }, filters...)
+			return store.OnChange(func(change mapstore.Change) { enqueue(func() []R { return requests(change) }) }, filters...).SetName("a controller's source")
 		},
 		atFirst: func() []R { return requests(mapstore.Change{Old: &mapstore.Snapshot{}, New: store.Snapshot()}) },
 	}
@@ -65,7 +65,7 @@ func Values[T any, R comparable](store *mapstore.Store, value Valued[T], request
 	return &changes[R]{
 		store: store,
 		follow: func(enqueue func(func() []R)) *watch.Subscription {
-			return value.OnChange(func(old, new T) { enqueue(func() []R { return requests(old, new) }) })
+			return value.OnChange(func(old, new T) { enqueue(func() []R { return requests(old, new) }) }).SetName("a controller's source")
 		},
 		atFirst: func() []R {
 			now := value.Load()

@@ -68,6 +68,15 @@ func (p *Process) Restart(ctx context.Context) error {
 	return nil
 }
 
+// Exited returns a channel that is closed when the process that runs now is gone, and
+// how it ended, for after that.
+func (p *Process) Exited() (gone <-chan struct{}, how func() string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	c := p.current
+	return c.exited, func() string { return fmt.Sprintf("%s: %s\n%s", p.name, c.state, p.logTail()) }
+}
+
 // log is the path of the file with the output of all starts of the process.
 func (p *Process) log() string { return filepath.Join(p.dir, p.name+".log") }
 

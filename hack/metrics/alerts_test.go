@@ -67,6 +67,7 @@ func TestEachAlertFiresWhenItShouldAndNotOtherwise(t *testing.T) {
 		"MapstoreConflictStorm":    {changes{"mapstore_conflicts_total": growing(60), requests: growing(100)}, changes{"mapstore_conflicts_total": growing(40), requests: growing(100)}},
 		"MapstoreSubscriberBehind": {changes{"mapstore_subscription_lag_seconds": constantly(61)}, changes{"mapstore_subscription_lag_seconds": constantly(60)}},
 		"MapstoreCallbackPanics":   {changes{"mapstore_callback_panics_total": growing(1)}, changes{"mapstore_callback_panics_total": constantly(7)}}, // of yesterday
+		"MapstoreAbsent":           {changes{"mapstore_exists": constantly(0)}, changes{"mapstore_exists": constantly(0), "mapstore_synced": constantly(0)}},
 		"MapstoreReset":            {changes{"mapstore_resets_total": growing(1)}, changes{"mapstore_resets_total": constantly(7)}},
 		"MapstoreBackupFailing":    {changes{noBackup: growing(1)}, changes{noBackup: growing(1), backedUp: growing(1)}},
 		"MapstoreRejectedValues":   {changes{"mapstore_rejected_keys": constantly(1)}, changes{"mapstore_rejections_total": growing(1)}},

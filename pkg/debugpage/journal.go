@@ -33,14 +33,16 @@ type entry struct {
 	Revision string    `json:"revision"`
 	// First says that this was there when the page began to follow, and did not
 	// happen at Time.
-	First    bool    `json:"first,omitempty"`
-	Reset    bool    `json:"reset,omitempty"`
-	Absent   bool    `json:"absent,omitempty"` // the map does not exist any more
-	Added    int     `json:"added"`
-	Modified int     `json:"modified"`
-	Removed  int     `json:"removed"`
-	Growth   int     `json:"growthBytes"`
-	Deltas   []delta `json:"keys"` // the first few of them
+	First    bool `json:"first,omitempty"`
+	Reset    bool `json:"reset,omitempty"`
+	Absent   bool `json:"absent,omitempty"` // the map does not exist any more
+	Added    int  `json:"added"`
+	Modified int  `json:"modified"`
+	Removed  int  `json:"removed"`
+	Growth   int  `json:"growthBytes"`
+	// Managers are the field managers that are known to have written.
+	Managers []string `json:"managers,omitempty"`
+	Deltas   []delta  `json:"keys"` // the first few of them
 }
 
 // A delta is what happened to a key. Sizes are in bytes.
@@ -69,6 +71,7 @@ func (j *journal) record(change mapstore.Change) {
 		First:    change.New.Sequence() <= j.initial,
 		Reset:    change.Reset,
 		Absent:   !change.New.Exists(),
+		Managers: change.Managers(),
 	}
 	for key, d := range change.Deltas() {
 		switch d.Op {

@@ -37,7 +37,7 @@ var templates = template.Must(template.New("").Option("missingkey=error").Funcs(
 	"ago":     func(t, now time.Time) string { return span(now.Sub(t)) + " ago" },
 	"count":   count[uint64],
 	"number":  count[int],
-	"listed":  func(keys []string) []string { return keys[:min(len(keys), keysInEntry)] },
+	"listed":  func(all []rejected) []rejected { return all[:min(len(all), keysInEntry)] },
 	"iso":     func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 	"plural":  plural,
 	"seconds": func(s float64) string { return took(time.Duration(s * float64(time.Second))) },

@@ -19,6 +19,7 @@ type report struct {
 	Time      time.Time `json:"time"`
 	Namespace string    `json:"namespace"`
 	Name      string    `json:"name"`
+	Cluster   string    `json:"cluster,omitempty"` // the API server's URL
 	Instance  string    `json:"instance,omitempty"`
 
 	Status        status         `json:"status"`
@@ -39,7 +40,20 @@ type status struct {
 	Revision    string     `json:"revision"`
 	UID         string     `json:"uid,omitempty"`
 	WriteError  string     `json:"writeError,omitempty"`
-	Rejected    []string   `json:"rejected,omitempty"` // keys whose newest value is rejected
+	LastFailure *failure   `json:"lastFailedWrite,omitempty"`
+	Rejected    []rejected `json:"rejected,omitempty"`
+}
+
+// A failure is a write that returned an error.
+type failure struct {
+	Time  time.Time `json:"time"`
+	Error string    `json:"error"`
+}
+
+// A rejected is a key whose newest value is rejected.
+type rejected struct {
+	Key    string `json:"key"`
+	Reason string `json:"reason"`
 }
 
 // A state is the answer to the first question: can the copy be trusted?
@@ -101,6 +115,7 @@ func (h *Handler) report(snapshot *mapstore.Snapshot) report {
 		Time:      now,
 		Namespace: h.store.Namespace(),
 		Name:      h.store.Name(),
+		Cluster:   h.store.Cluster(),
 		Instance:  h.options.Instance,
 		Status:    h.status(snapshot),
 		Size:      size{Keys: snapshot.Len(), Limit: maxBytes},
@@ -146,7 +161,12 @@ func (h *Handler) status(snapshot *mapstore.Snapshot) status {
 		Exists:   snapshot.Exists(),
 		Revision: snapshot.Revision(),
 		UID:      string(snapshot.UID()),
-		Rejected: now.Rejected,
+	}
+	for _, key := range now.Rejected {
+		s.Rejected = append(s.Rejected, rejected{key, now.Reasons[key]})
+	}
+	if last := now.LastFailure; last.Err != nil {
+		s.LastFailure = &failure{last.Time, strings.TrimPrefix(last.Err.Error(), "mapstore: ")}
 	}
 	if !now.LastContact.IsZero() {
 		s.LastContact = &now.LastContact
@@ -171,6 +191,16 @@ func (h *Handler) status(snapshot *mapstore.Snapshot) status {
 		}
 	}
 	return s
+}
+
+// ReasonOf returns why the newest value of a key is rejected; "" if it is not.
+func (s status) ReasonOf(key string) string {
+	for _, r := range s.Rejected {
+		if r.Key == key {
+			return r.Reason
+		}
+	}
+	return ""
 }
 
 func (h *Handler) subscriptions() []subscription {

@@ -380,7 +380,7 @@ func TestABackupWithALimitOfAgeIsRenewed(t *testing.T) {
 		h.opts.BackupMaxAge = time.Hour
 		h.api.Open(t, "settings", h.opts) // it never ends, as one that is killed
 		time.Sleep(72*time.Hour + 29*time.Minute)
-		if n := h.lines(""); n != 1 {
+		if n := h.lines("backup"); n != 1 {
 			t.Errorf("%v", h.logged)
 		}
 		store, end := h.start()

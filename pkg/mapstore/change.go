@@ -3,6 +3,8 @@ package mapstore
 import (
 	"iter"
 	"slices"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // A Change is what one subscriber missed: it leads from the last version that the
@@ -24,6 +26,70 @@ type Change struct {
 
 // Keys returns the keys that changed, sorted. The slice is the caller's.
 func (c Change) Keys() []string { return slices.Clone(c.keys) }
+
+// Managers returns the field managers that are known to have written to the map between Old
+// and New, sorted: what each of them calls itself, such as "kubectl-edit", or another
+// store's [Options].FieldManager. It is what [managed fields] tell, which have one time for
+// each manager, in whole seconds. So it does not say who wrote which key, and leaves out who has
+// only removed keys, and most who wrote twice within a second. It is empty for the first
+// Change of a subscription, and for a deletion.
+//
+// [managed fields]: https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management
+func (c Change) Managers() []string {
+	if c.Old.sequence == 0 || c.Old.isRestored() {
+		return nil
+	}
+	var names []string
+	for _, stamp := range c.New.stamps {
+		if !slices.Contains(c.Old.stamps, stamp) {
+			names = append(names, stamp.manager)
+		}
+	}
+	if len(names) == 0 {
+		names = c.lastManager()
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// lastManager returns who has the newest stamp, if a key that is there now was written and
+// the stamp is nobody else's: within a second, the stamps of Old and New may be the same.
+func (c Change) lastManager() []string {
+	isWritten := func(key string) bool { _, ok := c.New.Get(key); return ok }
+	if !slices.ContainsFunc(c.keys, isWritten) {
+		return nil
+	}
+	var newest int64
+	var names []string
+	for _, stamp := range c.New.stamps {
+		switch {
+		case stamp.time > newest:
+			newest, names = stamp.time, []string{stamp.manager}
+		case stamp.time == newest:
+			names = append(names, stamp.manager)
+		}
+	}
+	if len(names) > 1 {
+		return nil
+	}
+	return names
+}
+
+// A stamp says when somebody last wrote fields of the ConfigMap that are still theirs.
+type stamp struct {
+	manager, operation string
+	time               int64 // in Unix seconds
+}
+
+func stampsOf(object *corev1.ConfigMap) []stamp {
+	var stamps []stamp
+	for _, entry := range object.ManagedFields {
+		if entry.Time != nil {
+			stamps = append(stamps, stamp{entry.Manager, string(entry.Operation), entry.Time.Unix()})
+		}
+	}
+	return stamps
+}
 
 // Deltas iterates over what changed, in key order.
 func (c Change) Deltas() iter.Seq2[string, Delta] {

@@ -32,6 +32,7 @@ type committer struct {
 	denied   time.Time // since when writes have been denied; zero while they are not
 
 	trouble atomic.Pointer[trouble] // nil after a commit. What is wrong with one write is not here
+	failure atomic.Pointer[Failure] // the last one; nil if there was none
 
 	// For Stats.
 	requests, commits, conflicts, unsigned   atomic.Uint64
@@ -105,8 +106,10 @@ func (c *committer) count(outcome group.Outcome[*Snapshot], err error) {
 		c.transactions.Add(1)
 	case errors.Is(err, ErrUnknownOutcome):
 		c.unknown.Add(1)
+		c.failure.Store(&Failure{time.Now(), err})
 	default:
 		c.failures.Add(1)
+		c.failure.Store(&Failure{time.Now(), err})
 	}
 }
 
@@ -194,6 +197,7 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	case outcome.Kind == ledger.Unavailable, remote.IsDenied(outcome.Err):
 		c.inTrouble(outcome.Err)
 	}
+	c.source.met(outcome.Err)
 	if outcome.Err != nil && !errors.Is(outcome.Err, remote.ErrWithheld) {
 		batch.Note(outcome.Err)
 	}
@@ -270,7 +274,7 @@ func (c *committer) learn(e ledger.Evidence) {
 	}
 	c.evidence = e
 	if e == ledger.Stripped && c.unsigned.Add(1) == 1 {
-		c.options.Logger.Info("The API server does not keep the ledger", "annotation", ledger.Annotation)
+		c.options.Logger.Error(nil, "The API server does not keep the ledger", "annotation", ledger.Annotation)
 	}
 }
 

@@ -129,7 +129,7 @@ func (k *keeper) save(current time.Time) bool {
 	if err != nil {
 		k.failures.Add(1)
 		if !k.failing {
-			k.options.Logger.Info("Cannot write the backup", "file", k.options.Backup, "reason", err.Error())
+			k.options.Logger.Error(nil, "Cannot write the backup", "file", k.options.Backup, "reason", err.Error())
 		}
 		k.failing = true
 		return false

@@ -21,6 +21,7 @@ type link struct {
 	synced  bool      // the map has been listed and a watch opened, once
 	err     error     // why the last attempt to list or watch failed; nil if it did not
 	since   time.Time // when attempts began to fail
+	heard   time.Time // when the server was heard of last before that
 	denied  time.Time // when the server began to deny access; zero if it does not
 	asked   time.Time // when the attempt that err is of began
 	ended   time.Time // when the watch ended; zero while it is open

@@ -15,9 +15,35 @@ import (
 
 // Open connects to the cluster as the environment says, starts a store for the
 // ConfigMap name, and waits for its first sync. The store runs until Close; ctx
-// bounds only the opening.
+// bounds only the opening, so give it a deadline: without one, Open waits for as long as
+// the API server cannot be reached.
 //
-// Open uses the first of these that applies:
+// [NewFromEnvironment] says which cluster and namespace Open uses.
+//
+// If the API server cannot be reached, and the file that opts.Backup names has a state of
+// the map, Open returns after two seconds with that; the store goes on trying. A server
+// that answers, such as that the map may not be read, is not out of reach: then Open
+// returns what it says.
+//
+// Open returns the errors of NewFromEnvironment and of [Store.WaitForSync].
+func Open(ctx context.Context, name string, opts Options) (*Store, error) {
+	store, err := NewFromEnvironment(name, opts)
+	if err != nil {
+		return nil, err
+	}
+	go store.Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the store was started or closed before
+	if err := store.awaitOpen(ctx); err != nil {
+		store.Close()
+		return nil, fmt.Errorf("%w (cluster %s)", err, store.Cluster())
+	}
+	return store, nil
+}
+
+// NewFromEnvironment returns a store for the ConfigMap name in the cluster that the
+// environment names. Like [New], it does no I/O with the API server: [Store.Start] runs
+// the store, and nothing waits.
+//
+// It uses the first of these that applies:
 //
 //   - for the cluster: the kubeconfig file named by MAPSTORE_CLUSTER_CONFIG_PATH; the
 //     cluster that the process runs in, if it has the token of a service account; the
@@ -25,17 +51,12 @@ import (
 //   - for the namespace: opts.Namespace; NAMESPACE; the kubeconfig context's namespace;
 //     the service account's namespace; "default".
 //
-// Open lifts client-go's limit of 5 requests a second. The store has a connection of
+// It lifts client-go's limit of 5 requests a second. The store has a connection of
 // its own; for many stores in one process, it is cheaper to call New with one client.
 //
-// If the API server cannot be reached, and the file that opts.Backup names has a state of
-// the map, Open returns after two seconds with that; the store goes on trying. A server
-// that answers, such as that the map may not be read, is not out of reach: then Open
-// returns what it says.
-//
-// Open returns [ErrInvalidName] and [ErrInvalidArgument] as New does, an error that says
-// what is wrong with the kubeconfig, and the errors of [Store.WaitForSync].
-func Open(ctx context.Context, name string, opts Options) (*Store, error) {
+// It returns [ErrInvalidName] and [ErrInvalidArgument] as New does, and an error that says
+// what is wrong with the kubeconfig.
+func NewFromEnvironment(name string, opts Options) (*Store, error) {
 	config, namespace, err := clusterFromEnvironment(rest.InClusterConfig)
 	if err != nil {
 		return nil, fmt.Errorf("mapstore: cannot tell which cluster to use: %w", err)
@@ -58,11 +79,6 @@ func Open(ctx context.Context, name string, opts Options) (*Store, error) {
 		return nil, err
 	}
 	store.release = connections.CloseAll
-	go store.Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the store was started or closed before
-	if err := store.awaitOpen(ctx); err != nil {
-		store.Close()
-		return nil, fmt.Errorf("%w (cluster %s)", err, config.Host)
-	}
 	return store, nil
 }
 

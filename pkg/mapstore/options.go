@@ -18,23 +18,27 @@ import (
 type Options struct {
 	// Logger receives what an operator should know. These are all the lines:
 	//
+	//	"Synced" (info 0): the first sync has found the map; its cluster, revision and number of keys
+	//	"The map does not exist; the first write creates it" (info 0): the first sync has found none; in which cluster
+	//	"The map does not exist, though Options.MustExist is set" (error): the same, if MustExist is set
+	//	"Not synced yet" (info 0): three seconds after Start, with the cluster and what is waited for
+	//	"Cannot follow the API server yet; there is no copy of the map" (info 0): an outage before the first sync, with the cluster and the reason
 	//	"Cannot follow the API server; serving the last known state" (info 0): once for each outage, with the reason
-	//	"Following the API server again" (info 0): the outage is over; after how long
-	//	"The map does not exist; the first write creates it" (info 0): at the first sync, unless MustExist is set
+	//	"Following the API server again" (info 0): the outage is over; how long after it was noticed, and after the last sign of the server
 	//	"The API server has gone back in time; following it" (info 0): from and to which revision
-	//	"The API server does not keep the ledger" (info 0): once, when a commit's id has not arrived: see [Stats].Unsigned
+	//	"The API server does not keep the ledger" (error): once, when a commit's id has not arrived: see [Stats].Unsigned
 	//	"The backup is not used" (info 0): the file that Options.Backup names is no good, with the reason
-	//	"Cannot write the backup" (info 0): once until it can be written again, with the reason
+	//	"Cannot write the backup" (error): once until it can be written again, with the reason
 	//	"A change callback panicked" (error): the panic, without anything that might quote a value, and the stack
 	//
 	// Values and Deriveds of package typed write these:
 	//
-	//	"A value is rejected; serving the last good one" (info 0): a Value or Derived cannot use the new text of a key, with the reason
+	//	"A value is rejected; serving the last good one" (error): a Value or Derived cannot use the new text of a key, with the reason
 	//	"A value is accepted again" (info 0): it can use the text, or the key is gone
 	//	"What decodes a value panicked" (error): a codec, a validation or Derive's function panicked; with the same details
 	//
-	// Each line has the ConfigMap's namespace and name, and none contains a value of
-	// the map. Zero: silent.
+	// Errors are what somebody has to mend; the rest changes by itself. Each line has the
+	// ConfigMap's namespace and name, and none contains a value of the map. Zero: silent.
 	Logger logr.Logger
 
 	// Namespace overrides the environment's namespace for [Open]. [New] takes the

@@ -38,6 +38,7 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 	}
 	defer done()
 	if err := s.source.refresh(ctx, remote.Once); err != nil {
+		s.source.met(err)
 		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
 			err = cause
 		}

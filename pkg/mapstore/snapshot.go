@@ -24,6 +24,8 @@ type Snapshot struct {
 	revision string
 	uid      types.UID
 
+	stamps []stamp // who has written fields of the object, and when; see Change.Managers
+
 	// The revision of the version directly before this one, if the watch has shown
 	// that; else "".
 	follows string
@@ -70,7 +72,7 @@ func NewSnapshot(values map[string]string) *Snapshot {
 func newSnapshot(object *corev1.ConfigMap) *Snapshot {
 	trimmed := *object
 	trimmed.ManagedFields = nil // a server keeps its own when an Update sends none
-	s := &Snapshot{data: object.Data, object: &trimmed, revision: object.ResourceVersion, uid: object.UID}
+	s := &Snapshot{data: object.Data, object: &trimmed, revision: object.ResourceVersion, uid: object.UID, stamps: stampsOf(object)}
 	if len(object.BinaryData) > 0 {
 		s.data = make(map[string]string, len(object.Data)+len(object.BinaryData))
 		maps.Copy(s.data, object.Data)

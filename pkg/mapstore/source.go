@@ -34,7 +34,8 @@ type source struct {
 	contact atomic.Pointer[time.Time] // the last answer or frame from the server
 	watches atomic.Uint64             // how many watches have been opened
 
-	open atomic.Pointer[stream] // the newest watch
+	open   atomic.Pointer[stream]    // the newest watch
+	denied atomic.Pointer[time.Time] // when the watch was last opened anew because of a denial
 
 	// Used only in the reflector's calls, which come one at a time.
 	asked    time.Time // when the last attempt to list or watch began
@@ -50,6 +51,7 @@ func newSource(remote *remote.Map, local *replica, options Options) *source {
 // run blocks until ctx is done.
 func (src *source) run(ctx context.Context) {
 	src.link.Store(link{started: true})
+	defer time.AfterFunc(syncGrace, src.late).Stop()
 	// The jitter can double a delay, so the cap is half of MaxBackoff.
 	limit := max(src.options.MaxBackoff/2, time.Millisecond)
 	silent := logr.Discard() // failed and connected log what matters of the reflector's log
@@ -250,6 +252,24 @@ func (src *source) suspect(ctx context.Context) {
 	}
 }
 
+// deniedInterval is how often a denial may open the watch anew. Some denials are about one
+// write only, such as an admission policy's.
+const deniedInterval = 30 * time.Second
+
+// met is called with what a request of the caller's has met, or nil. A server goes on
+// serving a watch after the right to it was revoked, for minutes. So if it denies
+// something else, the watch is opened anew, which finds out what is true for reads.
+func (src *source) met(err error) {
+	last := src.denied.Load()
+	if !remote.IsDenied(err) || last != nil && time.Since(*last) < deniedInterval {
+		return
+	}
+	now := time.Now()
+	if src.denied.CompareAndSwap(last, &now) {
+		src.reopen()
+	}
+}
+
 // A stream is a watch, and what to release when it ends.
 type stream struct {
 	apiwatch.Interface
@@ -279,15 +299,34 @@ func (src *source) heard() {
 func (src *source) connected() {
 	before := src.link.Load()
 	if before.err != nil {
-		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String())
+		src.options.Logger.Info("Following the API server again", "after", time.Since(before.since).Round(time.Millisecond).String(), "silent", time.Since(before.heard).Round(time.Millisecond).String())
 	}
 	after := link{started: true, synced: true, recovered: before.recovered}
 	if before.err != nil {
 		after.recovered = time.Now()
 	}
 	src.link.Store(after)
-	if !before.synced && !src.options.MustExist && !src.local.load().Exists() {
-		src.options.Logger.Info("The map does not exist; the first write creates it")
+	if before.synced {
+		return
+	}
+	cluster := src.remote.Host()
+	switch now := src.local.load(); {
+	case now.Exists():
+		src.options.Logger.Info("Synced", "cluster", cluster, "revision", now.revision, "keys", now.Len())
+	case src.options.MustExist:
+		src.options.Logger.Error(nil, "The map does not exist, though Options.MustExist is set", "cluster", cluster)
+	default:
+		src.options.Logger.Info("The map does not exist; the first write creates it", "cluster", cluster)
+	}
+}
+
+// syncGrace is how long the first sync may take without a line in the log.
+const syncGrace = 3 * time.Second
+
+// late is called when syncGrace has passed.
+func (src *source) late() {
+	if l := src.link.Load(); l.started && !l.synced && l.err == nil {
+		src.options.Logger.Info("Not synced yet", "cluster", src.remote.Host(), "reason", src.obstacle(l).Error())
 	}
 }
 
@@ -306,8 +345,12 @@ func (src *source) failed(ctx context.Context, err error) error {
 	}
 	next := src.link.Load()
 	if next.err == nil {
-		next.since = time.Now()
-		src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
+		next.since, next.heard = time.Now(), src.lastContact()
+		if src.local.load().sequence > 0 {
+			src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
+		} else {
+			src.options.Logger.Info("Cannot follow the API server yet; there is no copy of the map", "cluster", src.remote.Host(), "reason", discreet(err))
+		}
 	}
 	next.err, next.asked = err, src.asked
 	if !remote.IsDenied(err) {

@@ -79,8 +79,10 @@ func TestStatsCountWhatBecameOfWrites(t *testing.T) {
 			t.Errorf("Set: %v", err)
 		}
 		denied.End()
+		time.Sleep(time.Second)
 		want.Requests++
 		want.Failures++
+		want.Reconnects++ // the watch may have outlived its rights
 		expect("after a write that is forbidden")
 
 		api.FailNext(1, mapstoretest.Hang(), "update")

@@ -2,7 +2,9 @@ package mapstore
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -40,6 +42,16 @@ type Status struct {
 	// readers out of service at once, though each still works with its last good value.
 	// What is required is an exception, because somebody has asked for it.
 	Rejected []string
+	// Reasons says why, for each name in Rejected. It quotes no value.
+	Reasons map[string]string
+	// LastFailure is the last call that [Stats] counts in Failures or UnknownOutcomes.
+	LastFailure Failure
+}
+
+// A Failure is a write that returned an error. It is zero if there was none.
+type Failure struct {
+	Time time.Time // when the call returned
+	Err  error
 }
 
 // reconnectGrace is how long the store may be without a watch before Status says
@@ -53,6 +65,7 @@ func (s *Store) Status() Status {
 	// if it is, the copy cannot be a backup's.
 	link := s.source.link.Load()
 	snapshot := s.local.load()
+	reasons := s.views.rejected()
 	status := Status{
 		Synced:      link.synced,
 		Exists:      snapshot.Exists(),
@@ -60,7 +73,11 @@ func (s *Store) Status() Status {
 		Bytes:       snapshot.size().values,
 		LastContact: s.source.lastContact(),
 		Restored:    snapshot.restored,
-		Rejected:    s.views.rejected(),
+		Rejected:    slices.Sorted(maps.Keys(reasons)),
+		Reasons:     reasons,
+	}
+	if failure := s.committer.failure.Load(); failure != nil {
+		status.LastFailure = *failure
 	}
 	if t := s.committer.trouble.Load(); t != nil {
 		status.WriteErr = fmt.Errorf("mapstore: no write has succeeded for %v: %w", time.Since(t.since).Round(time.Millisecond), t.err)

@@ -192,6 +192,10 @@ func (s *Store) Namespace() string { return s.remote.Namespace() }
 // Name returns the ConfigMap's name.
 func (s *Store) Name() string { return s.remote.Name() }
 
+// Cluster returns the URL of the API server that the store's client is for, for people to
+// read; "" if the client does not tell.
+func (s *Store) Cluster() string { return s.remote.Host() }
+
 // NeedLeaderElection tells controller-runtime that every replica of a
 // controller runs the store: each keeps its own copy of the map.
 func (s *Store) NeedLeaderElection() bool { return false }

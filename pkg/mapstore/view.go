@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -42,7 +43,7 @@ type View struct {
 	store    *Store
 	progress *watch.Var[progress] // set when attached
 	follower *watch.Subscription  // protected by the store's views.mu
-	rejected []string             // protected by the store's views.mu
+	rejected map[string]string    // reasons by name; protected by the store's views.mu
 	missing  []string             // protected by the store's views.mu
 	detached bool                 // protected by the store's views.mu
 }
@@ -85,17 +86,18 @@ func (v *View) Detach() {
 	v.store.views.remove(v) // last: until then, the store's Close waits for the callbacks, too
 }
 
-// Reject says what the View cannot use in the version that it saw last. A name is a
-// key, or any text in parentheses. [Status].Rejected has the names until the next call
-// or the View's end. Each call with names adds one to [Stats].Rejections. A call without
-// names says that nothing is rejected any more.
-func (v *View) Reject(names ...string) {
-	if len(names) > 0 {
+// Reject says what the View cannot use in the version that it saw last, and why: a reason
+// for each name, which is a key or any text in parentheses. A reason is shown to people and
+// must quote no value. [Status] has the names and the reasons until the next call or the
+// View's end. Each call with names adds one to [Stats].Rejections. A call with none says
+// that nothing is rejected any more.
+func (v *View) Reject(reasons map[string]string) {
+	if len(reasons) > 0 {
 		v.store.views.rejections.Add(1)
 	}
 	v.store.views.mu.Lock()
 	defer v.store.views.mu.Unlock()
-	v.rejected = names
+	v.rejected = maps.Clone(reasons)
 }
 
 // Require says which names the View cannot do without, and has nothing for in the version
@@ -247,9 +249,23 @@ func (vs *views) subscriptions() []*watch.Subscription {
 	return all
 }
 
-// rejected returns what the views reject, sorted.
-func (vs *views) rejected() []string {
-	return vs.collect(func(v *View) []string { return v.rejected })
+// rejected returns why the views reject what they do, by name; nil if they do not.
+func (vs *views) rejected() map[string]string {
+	names := vs.collect(func(v *View) []string { return slices.Collect(maps.Keys(v.rejected)) })
+	if names == nil {
+		return nil
+	}
+	reasons := make(map[string]string, len(names))
+	for _, name := range names {
+		why := vs.collect(func(v *View) []string {
+			if reason, ok := v.rejected[name]; ok {
+				return []string{reason}
+			}
+			return nil
+		})
+		reasons[name] = strings.Join(why, "; ")
+	}
+	return reasons
 }
 
 // lack returns an error that names what the views cannot do without; nil if there is

@@ -147,21 +147,25 @@ func TestWhatAViewRejectsShowsUntilItsEnd(t *testing.T) {
 		for _, view := range []*mapstore.View{a, b} {
 			store.Attach(view)
 		}
-		check := func(names string, rejections uint64) {
+		check := func(reasons string, rejections uint64) {
 			t.Helper()
-			if got := fmt.Sprint(store.Status().Rejected); got != names || store.Stats().Rejections != rejections {
-				t.Errorf("%s, and %d rejections, want %s and %d", got, store.Stats().Rejections, names, rejections)
+			status := store.Status()
+			if got := fmt.Sprint(status.Reasons); got != reasons || store.Stats().Rejections != rejections {
+				t.Errorf("%s, and %d rejections, want %s and %d", got, store.Stats().Rejections, reasons, rejections)
+			}
+			if names := slices.Sorted(maps.Keys(status.Reasons)); !slices.Equal(names, status.Rejected) {
+				t.Errorf("%q are rejected, with reasons for %q", status.Rejected, names)
 			}
 		}
-		b.Reject("k", "m")
-		a.Reject("k", "(a)")
-		check("[(a) k m]", 2)
-		a.Reject("n")
-		check("[k m n]", 3)
-		a.Reject()
-		check("[k m]", 3)
+		b.Reject(map[string]string{"k": "too long", "m": "no number"})
+		a.Reject(map[string]string{"k": "too short", "(a)": "nothing fits"})
+		check("map[(a):nothing fits k:too long; too short m:no number]", 2)
+		a.Reject(map[string]string{"n": "gone", "k": "too long"})
+		check("map[k:too long m:no number n:gone]", 3)
+		a.Reject(nil)
+		check("map[k:too long m:no number]", 3)
 		b.Detach()
-		check("[]", 3)
+		check("map[]", 3)
 	})
 }
 

@@ -46,14 +46,15 @@ type state[T any] struct {
 // A finding is the result of examining one version.
 type finding[T any] struct {
 	state[T]
-	good bool     // Load may return value
-	keys []string // what err is about, for Status
+	good    bool              // Load may return value
+	reasons map[string]string // what err is about, for Status
 
-	missing []string // those of keys that are required and have no good text
+	missing []string // those keys that are required and have no good text
 }
 
 func (f *finding[T]) fail(name, refused string, err error) {
-	f.good, f.refused, f.keys, f.err = false, refused, []string{name}, rejectedBy(name, err)
+	f.good, f.refused, f.err = false, refused, rejectedBy(name, err)
+	f.reasons = map[string]string{name: f.err.Reason}
 }
 
 func newBound[T any](store *mapstore.Store, name string, initial *state[T], same func(a, b *state[T]) bool) *bound[T] {
@@ -92,7 +93,7 @@ func (b *bound[T]) publish(sequence uint64, next finding[T]) {
 		return
 	}
 	if flipped {
-		logger.Info("A value is rejected; serving the last good one", "reason", next.err.Reason)
+		logger.Error(nil, "A value is rejected; serving the last good one", "reason", next.err.Reason)
 	}
 	if p, ok := errors.AsType[*panicked](next.err.Cause); ok {
 		logger.Error(nil, "What decodes a value panicked", "panic", p.what, "stack", panics.Trace(p.stack))
@@ -131,7 +132,7 @@ func (b *bound[T]) replace(sequence uint64, next *finding[T]) (news, flipped boo
 		b.states.Store(&next.state)
 	}
 	if news {
-		b.view.Reject(next.keys...)
+		b.view.Reject(next.reasons)
 	}
 	if !late {
 		b.view.Require(next.missing...)

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"reflect"
 	"slices"
-	"strings"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
@@ -111,7 +110,7 @@ func (d *Derived[T]) derive(name string, now, last mapstore.Reader) finding[T] {
 			next := finding[T]{state: state[T]{value: value, from: view}, good: true}
 			if len(errs) > 0 {
 				next.fail(name, "", join(errs))
-				next.good, next.keys, next.missing = true, keysAtFault(next.err.Cause), missingKeys(next.err.Cause, last)
+				next.good, next.reasons, next.missing = true, reasonsByKey(next.err.Cause), missingKeys(next.err.Cause, last)
 				next.refused = next.err.Reason
 			}
 			return next
@@ -124,7 +123,7 @@ func (d *Derived[T]) derive(name string, now, last mapstore.Reader) finding[T] {
 			next := finding[T]{state: state[T]{value: value, from: last}}
 			next.fail(name, "", join(errs))
 			next.missing = missingKeys(next.err.Cause, last)
-			next.refused = next.err.Reason + strings.Join(next.keys, " ")
+			next.refused = next.err.Reason + name
 			return next
 		}
 		view = next

@@ -205,8 +205,9 @@ func ExampleValue_slog() {
 		}
 	}
 	// Output:
-	// level=INFO msg="A value is rejected; serving the last good one" namespace=default configmap=settings key=timeout reason="not a duration: it begins with a zero width space"
-	// level=INFO msg="A value is rejected; serving the last good one" namespace=default configmap=settings key=jobs.yaml reason="field Workers, at line 2, column 10, does not fit into the type int"
+	// level=INFO msg=Synced namespace=default configmap=settings cluster="" revision="" keys=0
+	// level=ERROR msg="A value is rejected; serving the last good one" namespace=default configmap=settings key=timeout reason="not a duration: it begins with a zero width space"
+	// level=ERROR msg="A value is rejected; serving the last good one" namespace=default configmap=settings key=jobs.yaml reason="field Workers, at line 2, column 10, does not fit into the type int"
 	// level=INFO msg="A value is accepted again" namespace=default configmap=settings key=jobs.yaml
 }
 

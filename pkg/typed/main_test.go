@@ -48,7 +48,11 @@ func listening(t *testing.T, api *mapstoretest.API) (*mapstore.Store, <-chan str
 }
 
 func listener(lines chan<- string) logr.Logger {
-	return funcr.New(func(_, args string) { lines <- args }, funcr.Options{Verbosity: 127})
+	return funcr.New(func(_, args string) {
+		if !strings.Contains(args, `"msg"="Synced"`) {
+			lines <- args
+		}
+	}, funcr.Options{Verbosity: 127})
 }
 
 // expect takes the next line, which must contain text.

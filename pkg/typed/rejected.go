@@ -110,6 +110,17 @@ func keysAtFault(err error) []string {
 	return slices.Compact(keys)
 }
 
+// reasonsByKey returns what err, which consists only of RejectedErrors, says of each key.
+func reasonsByKey(err error) map[string]string {
+	reasons := make(map[string]string)
+	for leaf := range leaves(err) {
+		if rejected, ok := leaf.(*RejectedError); ok { //nolint:errorlint // a leaf wraps nothing
+			reasons[rejected.Name] = rejected.Reason
+		}
+	}
+	return reasons
+}
+
 // missingKeys returns the keys in err that are required and have no good text: they are
 // missing, or they have had none in last either.
 func missingKeys(err error, last mapstore.Reader) []string {

@@ -232,12 +232,12 @@ func (v *Value[T]) examine(sequence uint64, now mapstore.Reader) {
 			next = finding[T]{state: state[T]{value: value, text: next.text, present: true}, good: true}
 		}
 		if next.err != nil && v.options&Required != 0 && !current.present {
-			next.missing = next.keys
+			next.missing = []string{v.key}
 		}
 		return
 	case v.options&Required != 0:
 		next.fail(v.key, "", errMissing)
-		next.missing = next.keys
+		next.missing = []string{v.key}
 	case v.options&Keep != 0:
 		next.good = false // no news of the value, and nothing is wrong
 	}

@@ -103,8 +103,24 @@ func (v *Var[T]) Subscribe(fn func(old, new T), opts ...Option) *Subscription {
 	return s
 }
 
-// Name returns the name that [Named] gave the subscription; "" if none.
-func (s *Subscription) Name() string { return s.options.name }
+// Name returns the name that [Named], [NamedAfter] or SetName gave the subscription; "" if
+// none.
+func (s *Subscription) Name() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.options.name
+}
+
+// SetName gives the subscription another name for people to read, and returns the
+// subscription:
+//
+//	store.OnChange(reload).SetName("reload the routes")
+func (s *Subscription) SetName(name string) *Subscription {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.options.name = name
+	return s
+}
 
 // Lag returns how long ago the oldest value was stored that the callback has not
 // finished with; zero if it has finished with all. So Lag grows while a callback blocks.

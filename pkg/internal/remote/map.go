@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -73,6 +74,18 @@ func (c once) Put() *rest.Request                    { return c.only(c.Interface
 func (c once) Get() *rest.Request                    { return c.only(c.Interface.Get()) }
 
 func (once) only(r *rest.Request) *rest.Request { return r.MaxRetries(0).Throttle(nil) }
+
+// Host returns the URL of the API server, without credentials; "" if the client does not
+// tell.
+func (m *Map) Host() string {
+	direct, ok := m.client.CoreV1().RESTClient().(*rest.RESTClient)
+	if !ok || direct == nil {
+		return ""
+	}
+	server := direct.Get().AbsPath("/").URL()
+	server.User = nil
+	return strings.TrimSuffix(server.String(), "/")
+}
 
 // Namespace returns the ConfigMap's namespace.
 func (m *Map) Namespace() string { return m.namespace }

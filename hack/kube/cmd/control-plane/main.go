@@ -61,6 +61,14 @@ func serve(ctx context.Context) (err error) {
 	fmt.Printf("Kubernetes %s with etcd %s is ready after %.1f s at %s\n", apiServer, etcd, time.Since(start).Seconds(), plane.Config().Host)
 	fmt.Printf("    export KUBECONFIG=%s\n", plane.Kubeconfig())
 	fmt.Println("Ctrl-C stops it and removes everything.")
-	<-ctx.Done()
-	return nil
+	serverGone, serverState := plane.APIServer.Exited()
+	etcdGone, etcdState := plane.Etcd.Exited()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-serverGone:
+		return fmt.Errorf("it has ended by itself, %s", serverState())
+	case <-etcdGone:
+		return fmt.Errorf("it has ended by itself, %s", etcdState())
+	}
 }
