@@ -6,7 +6,7 @@
 // subscribers what changed. Many processes may read and write the same map at
 // once; none of them can lose another's update.
 //
-//	store, err := mapstore.Open(ctx, "settings", mapstore.Options{})
+//	store, err := mapstore.Open(ctx, "settings", mapstore.Options{}) // waits for the API server until ctx ends
 //	value, ok := store.Get("key")
 //	err = store.Set(ctx, "key", "value")
 //	store.OnChange(func(change mapstore.Change) { … })
