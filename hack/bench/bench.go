@@ -33,8 +33,11 @@ var steps = []step{
 	{"write", (*bench).write},
 	{"writers", (*bench).writers},
 	{"contention", (*bench).contention},
+	{"rollouts", (*bench).rollouts},
+	{"heartbeats", (*bench).heartbeats},
 	{"propagation", (*bench).propagation},
 	{"heap", (*bench).heap},
+	{"backup", (*bench).backup},
 }
 
 // figures are those of the page. Its template has the steps' names.

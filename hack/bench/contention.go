@@ -141,10 +141,14 @@ func bareRate(trials []*trial) string {
 func (b *bench) contention(ctx context.Context) (*report.Section, error) {
 	var plans []load.Plan
 	some, many := pick(b, 8, 2), pick(b, 32, 4)
+	limit := load.Limit(8)
 	for _, stores := range pick(b, []int{1, 2, 4, some, 16, many}, []int{1, some, many}) {
 		for _, strategy := range []*load.Strategy{load.Mapstore, load.RetryOnConflict, load.Patient} {
 			plans = append(plans, load.Plan{Strategy: strategy, Stores: stores, Writers: 8, For: pick(b, 3*time.Second, 300*time.Millisecond)})
 		}
+	}
+	for _, stores := range []int{some, many} {
+		plans = append(plans, load.Plan{Strategy: limit, Stores: stores, Writers: 8, For: pick(b, 3*time.Second, 300*time.Millisecond)})
 	}
 	trials, err := b.trials(ctx, pick(b, 3, 1), plans)
 	if err != nil {

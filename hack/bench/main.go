@@ -27,6 +27,9 @@ import (
 )
 
 func main() {
+	if beWriter() {
+		return
+	}
 	testing.Init()
 	dir := flag.String("write", "", "the folder to write performance.md and its charts, or scale.md, into")
 	scaling := flag.Bool("scale", false, "what a map costs the cluster instead: scale.md")

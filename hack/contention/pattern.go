@@ -118,9 +118,9 @@ func Patterns() []Pattern {
 	return []Pattern{
 		Sequence(40),
 		Heartbeats(50, 10*time.Second), Heartbeats(50, 2*time.Second),
-		Rollout(8), Rollout(16), Rollout(32), Rollout(64),
+		Rollout(8), Rollout(16), Rollout(32), Rollout(64), Rollout(128), Rollout(300),
 		Creation(24),
-		Always(1, 1), Always(8, 1),
+		Always(1, 1), Always(8, 1), Always(8, 8), Always(32, 1), Always(100, 1),
 		Far(10 * time.Millisecond), Far(50 * time.Millisecond), Far(100 * time.Millisecond),
 		Slow(20 * time.Millisecond), Slow(100 * time.Millisecond), Slow(500 * time.Millisecond),
 		Mixed(4, 40, 6*time.Second),

@@ -4,10 +4,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/unrolled/mapstore/v2/hack/bench/chart"
 )
 
 var (
@@ -47,9 +50,17 @@ everything, and lets one store after the other write.
 
     make contention
 
+![How long a rollout takes, by the number of stores](charts/rollouts.svg)
+
+The chart leaves out rollouts of which a write has failed.
+
 | pattern | strategy | bare PUTs a write | PUTs a write | p50 | p99 | longest gap | fewest : most | failed |
 |---|---|---|---|---|---|---|---|---|
 `, network, network.Bare(), *seeds-1)
+	lines := chart.Lines{
+		Title: "How long stores take that write once, all at the same moment",
+		X:     "stores", Y: "bare PUTs for each write",
+	}
 	for _, p := range Patterns() {
 		if !strings.Contains(p.Name, *only) {
 			continue
@@ -64,12 +75,33 @@ everything, and lets one store after the other write.
 				runs = append(runs, Run(t, s, p, *network, uint64(seed)))
 			}
 			row(&page, p, s, runs)
+			if g := p.Groups[0]; g.Stores > 1 && p.Name == Rollout(g.Stores).Name {
+				lines.Series = plot(lines.Series, s.Name, g.Stores, runs)
+			}
 			t.Logf("%s, %s: %v", p.Name, s.Name, time.Since(began).Round(time.Millisecond))
 		}
 	}
 	if err := os.WriteFile(*write, []byte(page.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if len(lines.Series) > 0 {
+		if err := chart.WriteSVG(filepath.Join(filepath.Dir(*write), "charts", "rollouts.svg"), lines); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// plot adds a point to the strategy's line, unless a write has failed.
+func plot(all []chart.Series, strategy string, stores int, runs []*Result) []chart.Series {
+	if slices.ContainsFunc(runs, func(r *Result) bool { return r.Failed() > 0 }) {
+		return all
+	}
+	i := slices.IndexFunc(all, func(s chart.Series) bool { return s.Name == strategy })
+	if i < 0 {
+		i, all = len(all), append(all, chart.Series{Name: strategy})
+	}
+	all[i].Points = append(all[i].Points, chart.Point{X: float64(stores), Y: median(runs, (*Result).Bares)})
+	return all
 }
 
 // isCoordinated reports whether the coordinator knows what to do: one round of writes.

@@ -6,6 +6,7 @@ package load
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"sync"
 	"time"
@@ -23,6 +24,7 @@ type Plan struct {
 	Writers    int           // in each process
 	For        time.Duration // how long writers begin operations
 	Operations int           // how many each writer does, if not 0; then For has no effect
+	Every      time.Duration // how long from the beginning of one operation of a writer to the next; 0: at once
 }
 
 const (
@@ -55,7 +57,9 @@ func Run(ctx context.Context, r *rig.Rig, plan Plan) (*Result, error) {
 		defer p.close()
 		processes[i], before[i] = p, p.Counts()
 	}
+	began := time.Now()
 	result := newResult(plan, plan.write(ctx, processes))
+	result.Took = time.Since(began)
 	for i, p := range processes {
 		counts := p.Counts().Since(before[i])
 		result.Counts = result.Plus(counts)
@@ -87,7 +91,12 @@ func (p Plan) write(ctx context.Context, processes []*process) []*writer {
 }
 
 func (w *writer) run(ctx context.Context, process *process, p Plan, begun time.Time) {
+	next := begun.Add(rand.N(p.Every + 1)) // so that writers come one after the other by chance
 	for i := 0; ctx.Err() == nil; i++ {
+		if p.Every > 0 {
+			time.Sleep(time.Until(next))
+			next = next.Add(p.Every)
+		}
 		asked := time.Now()
 		if p.Operations > 0 && i == p.Operations || p.Operations == 0 && asked.Sub(begun) >= p.For {
 			return

@@ -12,8 +12,9 @@ import (
 type Result struct {
 	Plan
 	rig.Counts
-	InTime         int // operations acknowledged within the plan's time
-	Acknowledged   int // also those that came to their end after it
+	Took           time.Duration // until all writers had ended
+	InTime         int           // operations acknowledged within the plan's time
+	Acknowledged   int           // also those that came to their end after it
 	Failed         int
 	Failure        error         // one of them
 	P50, P99       time.Duration // of those that were acknowledged
