@@ -19,11 +19,25 @@ import (
 // does not, the manager ends with that error. While the server cannot be reached, the
 // manager waits.
 //
+// A family is run in the same way, with all its stores.
+//
 // Without Add, mgr.Add(store) would end the store before the reconcilers, whose last
 // writes would fail with [mapstore.ErrClosed].
-func Add(mgr manager.Manager, store *mapstore.Store) error {
+func Add(mgr manager.Manager, store Runs) error {
 	return errors.Join(mgr.Add(runner{store}), mgr.Add(&gate{store: store, answered: make(chan struct{})}))
 }
+
+// Runs is a [mapstore.Store] or a [mapstore.Family].
+type Runs interface {
+	manager.Runnable
+	manager.LeaderElectionRunnable
+	WaitForSync(ctx context.Context) error
+}
+
+var (
+	_ Runs = &mapstore.Store{}
+	_ Runs = &mapstore.Family{}
+)
 
 // The two count as caches of the manager, as they have a GetCache. It starts caches before
 // all controllers, waits for their sync, and ends them after all controllers.
@@ -33,14 +47,14 @@ var (
 )
 
 // A runner runs the store for as long as the manager's caches run.
-type runner struct{ *mapstore.Store }
+type runner struct{ Runs }
 
 // GetCache returns a cache that is always synced: see gate.
 func (runner) GetCache() cache.Cache { return synced{wait: func(context.Context) bool { return true }} }
 
 // A gate holds the controllers back until the store is synced, or ends the manager.
 type gate struct {
-	store    *mapstore.Store
+	store    Runs
 	answered chan struct{} // closed when it is clear whether the store can be synced
 }
 

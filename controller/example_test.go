@@ -27,3 +27,16 @@ func ExampleChanges() {
 	}
 	_ = setup
 }
+
+// A map for each tenant, and a request for each map that changes.
+func ExampleFamilyChanges() {
+	setup := func(mgr manager.Manager, family *mapstore.Family, reconciler reconcile.Reconciler) error {
+		if err := controller.Add(mgr, family); err != nil {
+			return err
+		}
+		return builder.ControllerManagedBy(mgr).Named("tenants").
+			WatchesRawSource(controller.FamilyChanges(family, controller.EachMap(named))).
+			Complete(reconciler)
+	}
+	_ = setup
+}

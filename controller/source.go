@@ -19,11 +19,32 @@ import (
 func Changes[R comparable](store *mapstore.Store, requests func(mapstore.Change) []R, filters ...mapstore.Filter) source.TypedSyncingSource[R] {
 	return &changes[R]{
 		store: store,
+		what:  nameOf(store),
 		follow: func(enqueue func(func() []R)) *watch.Subscription {
 			return store.OnChange(func(change mapstore.Change) { enqueue(func() []R { return requests(change) }) }, filters...).SetName("a controller's source")
 		},
 		atFirst: func() []R { return requests(mapstore.Change{Old: &mapstore.Snapshot{}, New: store.Snapshot()}) },
 	}
+}
+
+// FamilyChanges returns a source of what requests makes of each change of a map of the family,
+// as [mapstore.Family.OnChange] tells of it: also when a map comes or goes. [EachMap] makes
+// such a function.
+func FamilyChanges[R comparable](family *mapstore.Family, requests func(name string, change mapstore.Change) []R, filters ...mapstore.Filter) source.TypedSyncingSource[R] {
+	return &changes[R]{
+		store: family,
+		what:  fmt.Sprintf("the ConfigMaps %s in %s", family.Selector(), family.Namespace()),
+		follow: func(enqueue func(func() []R)) *watch.Subscription {
+			return family.OnChange(func(name string, change mapstore.Change) { enqueue(func() []R { return requests(name, change) }) }, filters...).SetName("a controller's source")
+		},
+		atFirst: func() []R { return nil },
+	}
+}
+
+// EachMap makes a request of each map that changes: for a controller with a map for each
+// object, such as a tenant.
+func EachMap[R comparable](request func(name string) R) func(string, mapstore.Change) []R {
+	return func(name string, _ mapstore.Change) []R { return []R{request(name)} }
 }
 
 // EachKey makes a request of each key that changes. Keys that belong to one object may
@@ -64,6 +85,7 @@ type Valued[T any] interface {
 func Values[T any, R comparable](store *mapstore.Store, value Valued[T], requests func(old, new T) []R) source.TypedSyncingSource[R] {
 	return &changes[R]{
 		store: store,
+		what:  nameOf(store),
 		follow: func(enqueue func(func() []R)) *watch.Subscription {
 			return value.OnChange(func(old, new T) { enqueue(func() []R { return requests(old, new) }) }).SetName("a controller's source")
 		},
@@ -77,7 +99,8 @@ func Values[T any, R comparable](store *mapstore.Store, value Valued[T], request
 // changes is a source of one controller, which starts it, waits for its sync, and begins
 // its workers after that.
 type changes[R comparable] struct {
-	store   *mapstore.Store
+	store   Runs
+	what    string
 	follow  func(enqueue func(requests func() []R)) *watch.Subscription
 	atFirst func() []R // what to enqueue even if nothing changes
 
@@ -114,5 +137,9 @@ func (c *changes[R]) WaitForSync(ctx context.Context) error {
 
 // String names the source in the controller's log and errors.
 func (c *changes[R]) String() string {
-	return fmt.Sprintf("changes of the ConfigMap %s/%s", c.store.Namespace(), c.store.Name())
+	return "changes of " + c.what
+}
+
+func nameOf(store *mapstore.Store) string {
+	return fmt.Sprintf("the ConfigMap %s/%s", store.Namespace(), store.Name())
 }

@@ -17,6 +17,13 @@
 //
 //	prometheus.WrapRegistererWith(prometheus.Labels{"cluster": "east"}, reg).MustRegister(metrics.NewCollector(store))
 //
+// # Families
+//
+// NewFamilyCollector exports a [mapstore.Family] as a whole, as one more map: the label
+// configmap has its selector, counters are added up, and the size is that of the largest
+// map. The number of series does not depend on the number of maps. For the figures of
+// one of them, pass its store to NewCollector.
+//
 // # What it costs
 //
 // A scrape does no I/O, and waits neither for callbacks nor for transactions. It reads
@@ -47,26 +54,33 @@ func NewCollector(stores ...*mapstore.Store) prometheus.Collector {
 			c.err = fmt.Errorf("two stores of the ConfigMap %s", name)
 		}
 		of[name] = true
-		c.stores = append(c.stores, exported{store, describe(store)})
+		c.all = append(c.all, exported{func() reading { return read(store) }, describe(store.Namespace(), store.Name())})
 	}
 	return c
 }
 
-type collector struct {
-	stores []exported
-	err    error // why it cannot be registered
+// NewFamilyCollector returns a collector for the figures of a family, which need not be
+// running.
+func NewFamilyCollector(family *mapstore.Family) prometheus.Collector {
+	return &collector{all: []exported{{func() reading { return readFamily(family) }, describe(family.Namespace(), family.Selector())}}}
 }
 
-// exported is a store with the descriptions of its metrics, in the order of families.
+type collector struct {
+	all []exported
+	err error // why it cannot be registered
+}
+
+// exported is a store or a family with the descriptions of its metrics, in the order of
+// families.
 type exported struct {
-	*mapstore.Store
+	read         func() reading
 	descriptions []*prometheus.Desc
 }
 
 // describe makes the name of the map a part of each description: so the registry
 // itself tells the stores of different maps from two of the same.
-func describe(store *mapstore.Store) []*prometheus.Desc {
-	labels := prometheus.Labels{"namespace": store.Namespace(), "configmap": store.Name()}
+func describe(namespace, name string) []*prometheus.Desc {
+	labels := prometheus.Labels{"namespace": namespace, "configmap": name}
 	var descriptions []*prometheus.Desc
 	for _, f := range families {
 		descriptions = append(descriptions, prometheus.NewDesc("mapstore_"+f.name, f.help, f.labels, labels))
@@ -80,7 +94,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 		ch <- prometheus.NewInvalidDesc(c.err)
 		return
 	}
-	for _, s := range c.stores {
+	for _, s := range c.all {
 		for _, description := range s.descriptions {
 			ch <- description
 		}
@@ -89,8 +103,8 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect is called by the registry for each scrape.
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
-	for _, s := range c.stores {
-		now := read(s.Store)
+	for _, s := range c.all {
+		now := s.read()
 		for i, f := range families {
 			f.export(s.descriptions[i], now, ch)
 		}

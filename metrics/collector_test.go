@@ -224,3 +224,34 @@ func TestNothingOfTheContentsIsExported(t *testing.T) {
 		t.Error(text)
 	}
 }
+
+// A family is one more map, beside the stores of maps; what is wrong with one of its maps shows.
+func TestAFamilyIsExportedAsAWhole(t *testing.T) {
+	api := mapstoretest.NewAPI(t)
+	for name, value := range map[string]string{"a": "12345", "b": "1"} {
+		api.ConfigMap("default", name).Labelled(map[string]string{"app": "shop"}).Set("k", value)
+	}
+	family := api.OpenFamily(t, "app=shop", mapstore.Options{})
+	if err := family.Store("b").Set(t.Context(), "l", "2"); err != nil {
+		t.Fatal(err)
+	}
+	reg := prometheus.NewPedanticRegistry()
+	reg.MustRegister(metrics.NewFamilyCollector(family), metrics.NewCollector(family.Store("a")))
+	want := `
+# HELP mapstore_keys Keys in the map.
+# TYPE mapstore_keys gauge
+mapstore_keys{configmap="a",namespace="default"} 1
+mapstore_keys{configmap="app=shop",namespace="default"} 3
+# HELP mapstore_size_bytes Bytes of the values in the map.
+# TYPE mapstore_size_bytes gauge
+mapstore_size_bytes{configmap="a",namespace="default"} 5
+mapstore_size_bytes{configmap="app=shop",namespace="default"} 5
+# HELP mapstore_commits_total Write requests that were applied, or confirmed that there was nothing to change. Each carries one or more transactions.
+# TYPE mapstore_commits_total counter
+mapstore_commits_total{configmap="a",namespace="default"} 0
+mapstore_commits_total{configmap="app=shop",namespace="default"} 1
+`
+	if err := testutil.GatherAndCompare(reg, strings.NewReader(want), "mapstore_keys", "mapstore_size_bytes", "mapstore_commits_total"); err != nil {
+		t.Error(err)
+	}
+}

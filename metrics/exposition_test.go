@@ -29,7 +29,7 @@ func newFixed(t *testing.T, r reading) fixed {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	return fixed{r, describe(store)}
+	return fixed{r, describe(store.Namespace(), store.Name())}
 }
 
 func (f fixed) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(f, ch) }

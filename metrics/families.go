@@ -22,6 +22,14 @@ func read(store *mapstore.Store) reading {
 	return reading{store.Status(), store.Stats(), store.Snapshot().Len()}
 }
 
+func readFamily(family *mapstore.Family) reading {
+	r := reading{status: family.Status(), stats: family.Stats()}
+	for _, name := range family.Names() {
+		r.keys += family.Snapshot(name).Len()
+	}
+	return r
+}
+
 // families are all the metrics. Times are timestamps and not ages, as a scrape
 // may be old itself; shares that rates tell, such as transactions per commit,
 // are left to the query.

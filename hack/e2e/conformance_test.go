@@ -14,3 +14,11 @@ func TestConformance(t *testing.T) {
 		return mapstoretest.Cluster{Config: s.plane.Config(), Namespace: s.namespace}
 	})
 }
+
+// The same holds for stores of families.
+func TestConformanceOfFamilies(t *testing.T) {
+	mapstoretest.Conformance(t, func(t *testing.T) mapstoretest.Cluster {
+		s := newSite(t)
+		return mapstoretest.Cluster{Config: s.plane.Config(), Namespace: s.namespace, Families: true}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
@@ -72,6 +73,39 @@ func TestTheManifestsRolesSufficeAndReachNothingElse(t *testing.T) {
 		if !slices.Equal(rights, want) {
 			t.Errorf("the rights are %q, want %q", rights, want)
 		}
+	}
+}
+
+// A family needs to list and watch the namespace, and may write by name only.
+func TestAFamilyNeedsNoMoreThanItsGuideSays(t *testing.T) {
+	s := newSite(t)
+	config := s.serviceAccount("tenants")
+	const user = "system:serviceaccount:%s:tenants"
+	if err := s.plane.Grant(s.within(), s.namespace, fmt.Sprintf(user, s.namespace),
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list", "watch"}},
+		rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, ResourceNames: []string{mapName}, Verbs: []string{"get", "update", "patch", "create"}},
+	); err != nil {
+		t.Fatal(err)
+	}
+	family, err := mapstore.NewFamily(s.client(config, nil), s.namespace, "app=shop", mapstore.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var running sync.WaitGroup
+	running.Go(func() { _ = family.Start(context.Background()) }) // it ends by Close
+	defer running.Wait()
+	defer family.Close()
+	if err := errors.Join(family.WaitForSync(s.within()), family.Verify(s.within()), family.Store(mapName).Verify(s.within())); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := family.Store(mapName).Update(s.within(), rig.Increment("n")); err != nil {
+		t.Errorf("a write by name: %v", err)
+	}
+	if err := family.Store("another").Set(s.within(), "k", "v"); !apierrors.IsForbidden(err) {
+		t.Errorf("a write that is not granted: %v", err)
+	}
+	if names := family.Names(); !slices.Equal(names, []string{mapName}) {
+		t.Errorf("Names = %q", names)
 	}
 }
 

@@ -20,9 +20,10 @@ import (
 // transaction whose attempt was not applied runs again, on a newer version.
 type committer struct {
 	remote  *remote.Map
-	source  *source
+	source  *feed
 	local   *replica
 	options Options
+	begin   func() // begins run with the first transaction; does nothing if run runs anyway
 	group   *group.Group[*Tx, *Snapshot]
 
 	// Used by run only.
@@ -40,12 +41,13 @@ type committer struct {
 	transactions, unknown, aborted, failures atomic.Uint64
 }
 
-func newCommitter(remote *remote.Map, source *source, local *replica, options Options) *committer {
+func newCommitter(remote *remote.Map, source *feed, local *replica, options Options) *committer {
 	c := &committer{
 		remote: remote, source: source, local: local, options: options,
 		group: group.New[*Tx, *Snapshot](),
 		turns: newTurns(remote, local),
 		retry: newBackoff(options.MaxBackoff),
+		begin: func() {},
 	}
 	c.turns.inTrouble = c.inTrouble
 	return c
@@ -65,6 +67,7 @@ func (c *committer) do(ctx context.Context, fn func(*Tx) error) (*Snapshot, erro
 		outcome = group.Outcome[*Snapshot]{}
 		return nil, fmt.Errorf("mapstore: not applied: %w", err)
 	}
+	c.begin()
 	outcome = c.group.Do(ctx, fn)
 	if err = outcome.Err; outcome.Left {
 		err = c.leaveError(outcome)

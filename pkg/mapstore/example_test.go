@@ -289,3 +289,31 @@ func ExampleStore_Attach() {
 	fmt.Println(keys["ann"], err)
 	// Output: [shard-1 shard-3] <nil>
 }
+
+// A service that follows a dozen maps of its own by one watch.
+func ExampleFamily() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	clientset, err := kubernetes.NewForConfig(&rest.Config{Host: "https://cluster.example", QPS: -1})
+	if err != nil {
+		log.Fatal(err)
+	}
+	family, err := mapstore.NewFamily(clientset, "shop", "app=shop", mapstore.Options{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	go func() { _ = family.Start(context.Background()) }()
+	defer family.Close()
+	if err := family.WaitForSync(ctx); err != nil {
+		log.Fatal(err)
+	}
+
+	family.OnChange(func(name string, change mapstore.Change) {
+		fmt.Println(name, "has changed:", change.Keys())
+	})
+	limits := family.Store("limits") // a store like any other
+	if err := limits.Set(ctx, "requests", "100"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(family.Names())
+}

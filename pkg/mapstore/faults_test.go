@@ -3,7 +3,11 @@ package mapstore_test
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -149,6 +153,39 @@ func TestReconnectingStaysWithinMaxBackoff(t *testing.T) {
 		time.Sleep(21 * time.Millisecond)
 		if err := store.Check(nil); err != nil {
 			t.Errorf("one backoff after the outage: %v", err)
+		}
+	})
+}
+
+// A proxy that ends each watch right after its first bookmark is not asked again as fast as
+// it answers, and the copy stays current.
+func TestWatchesThatEndAtOnceAreOpenedLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		api.ConfigMap("default", "settings").Set("k", "1")
+		config, watches := api.Config(), new(atomic.Int64)
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if !r.URL.Query().Has("watch") {
+					return next.RoundTrip(r)
+				}
+				watches.Add(1)
+				bookmark := `{"type":"BOOKMARK","object":{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"` + r.URL.Query().Get("resourceVersion") + `"}}}`
+				return &http.Response{
+					StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}},
+					Body: io.NopCloser(strings.NewReader(bookmark)), Request: r,
+				}, nil
+			})
+		})
+		store := running(t, config)
+		time.Sleep(time.Minute)
+		if n := watches.Load(); n < 20 || n > 120 {
+			t.Errorf("%d watches within a minute", n)
+		}
+		api.ConfigMap("default", "settings").Set("k", "2")
+		time.Sleep(3 * time.Second)
+		if v, _ := store.Get("k"); v != "2" {
+			t.Errorf("three seconds after a change the copy has %q", v)
 		}
 	})
 }

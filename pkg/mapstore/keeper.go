@@ -16,7 +16,7 @@ type keeper struct {
 	file    backup.File // "": there is nothing to keep
 	options Options
 	remote  *remote.Map
-	source  *source
+	source  *feed
 	local   *replica
 
 	// Used by Start's goroutine before and after run, and by run.
@@ -36,7 +36,7 @@ const (
 	maxBackupRetry = time.Minute
 )
 
-func newKeeper(remote *remote.Map, source *source, local *replica, options Options) *keeper {
+func newKeeper(remote *remote.Map, source *feed, local *replica, options Options) *keeper {
 	return &keeper{file: backup.File(options.Backup), options: options, remote: remote, source: source, local: local}
 }
 
@@ -51,10 +51,14 @@ func (k *keeper) restore() {
 		err = state.Check(k.remote.Namespace(), k.remote.Name(), time.Now(), k.options.BackupMaxAge)
 	}
 	if err != nil {
-		k.options.Logger.Info("The backup is not used", "file", k.options.Backup, "reason", err.Error())
+		unused(k.options, err)
 		return
 	}
 	k.local.restore(restoredSnapshot(state))
+}
+
+func unused(options Options, err error) {
+	options.Logger.Info("The backup is not used", "file", options.Backup, "reason", err.Error())
 }
 
 // run writes each version that lasts, until ctx is done.

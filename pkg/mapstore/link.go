@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
 // A link is the state of the connection to the API server.
@@ -69,6 +70,22 @@ func (src *source) obstacle(l link) error {
 		return cmp.Or(waits, errNotSynced)
 	}
 	return nil
+}
+
+// awaitSync blocks until the first sync, and returns why there is none, if ctx ends first or
+// the server denies access.
+func (src *source) awaitSync(ctx context.Context, asked time.Time, what string) error {
+	l, err := src.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
+	switch {
+	case errors.Is(err, watch.ErrClosed):
+		return ErrClosed
+	case l.synced:
+		return nil
+	case err == nil:
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w", src.remote.Namespace(), what, l.err)
+	default:
+		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", src.remote.Namespace(), what, err, src.obstacle(l))
+	}
 }
 
 // followedBy returns what was met before, and what is waited for now. Either may be nil.

@@ -21,6 +21,7 @@ type Options struct {
 	//	"Synced" (info 0): the first sync has found the map; its cluster, revision and number of keys
 	//	"The map does not exist; the first write creates it" (info 0): the first sync has found none; in which cluster
 	//	"The map does not exist, though Options.MustExist is set" (error): the same, if MustExist is set
+	//	"Synced the family" (info 0): the first sync of a [Family]; its cluster and the number of maps
 	//	"Not synced yet" (info 0): three seconds after Start, with the cluster and what is waited for
 	//	"Cannot follow the API server yet; there is no copy of the map" (info 0): an outage before the first sync, with the cluster and the reason
 	//	"Cannot follow the API server; serving the last known state" (info 0): once for each outage, with the reason
@@ -38,7 +39,7 @@ type Options struct {
 	//	"What decodes a value panicked" (error): a codec, a validation or Derive's function panicked; with the same details
 	//
 	// Errors are what somebody has to mend; the rest changes by itself. Each line has the
-	// ConfigMap's namespace and name, and none contains a value of the map. Zero: silent.
+	// ConfigMap's namespace and name, or the namespace and selector of a Family, and none contains a value of the map. Zero: silent.
 	Logger logr.Logger
 
 	// Namespace overrides the environment's namespace for [Open]. [New] takes the

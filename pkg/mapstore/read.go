@@ -115,6 +115,9 @@ func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snap
 }
 
 func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool) (*Snapshot, error) {
+	if s.flaw != nil {
+		return nil, s.flaw
+	}
 	snapshot, err := s.current.Wait(ctx, func(now *Snapshot) bool { return now.sequence > 0 && cond(now) })
 	switch {
 	case err == nil:

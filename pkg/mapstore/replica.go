@@ -19,10 +19,34 @@ type replica struct {
 
 	mu       sync.Mutex           // makes comparing with the current version and replacing it one step
 	observer func(ledger.Version) // protected by mu; told of each version that arrives; nil if there is none
+	replaced func(now *Snapshot)  // protected by mu; told of each version that becomes current; nil if nobody asks
+	resets   uint64               // of what was there before the first version
 }
 
 func newReplica() *replica {
 	return &replica{current: watch.NewVar(&Snapshot{})}
+}
+
+// begin makes the replica go on after a version, if there is one, else after so many resets
+// of what nobody remembers. It then calls replaced with each version that becomes current.
+func (r *replica) begin(resets uint64, now *Snapshot, replaced func(now *Snapshot)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.resets, r.replaced = resets, replaced
+	switch {
+	case now != nil:
+		r.current.Store(now)
+	case resets > 0:
+		r.current = watch.NewVar(&Snapshot{resets: resets})
+	}
+}
+
+// leave ends what begin has begun, and returns the version that is current then.
+func (r *replica) leave() *Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.replaced = nil
+	return r.load()
 }
 
 func (r *replica) load() *Snapshot { return r.current.Load() }
@@ -107,6 +131,9 @@ func (r *replica) replaceLocked(now, next *Snapshot, reset bool) *Snapshot {
 		next.rewinds++
 	}
 	r.current.Store(next)
+	if r.replaced != nil {
+		r.replaced(next)
+	}
 	r.tellLocked(next, next)
 	return next
 }

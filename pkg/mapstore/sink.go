@@ -23,7 +23,10 @@ func (k *sink) Add(object any) error { return k.Update(object) }
 // Update takes a version of the map.
 func (k *sink) Update(object any) error {
 	if cm := k.frame(object); cm != nil {
-		k.install(newSnapshot(cm))
+		if !k.remote.Matches(cm) { // a fake clientset knows no selectors
+			return k.Delete(cm)
+		}
+		k.install(cm.Name, newSnapshot(cm))
 	}
 	return nil
 }
@@ -31,20 +34,28 @@ func (k *sink) Update(object any) error {
 // Delete takes the last version of the map, with the revision of its deletion.
 func (k *sink) Delete(object any) error {
 	if cm := k.frame(object); cm != nil {
-		k.install(absentSnapshot(cm.UID, cm.ResourceVersion))
+		k.install(cm.Name, absentSnapshot(cm.UID, cm.ResourceVersion))
 	}
 	return nil
 }
 
-// install takes the next version that the watch brings. The watch leaves none out.
-func (k *sink) install(next *Snapshot) {
-	next.follows, k.position = k.position, next.revision
-	k.local.install(next, k.rewinds)
+// install takes the next version that the watch brings of a map. The watch leaves none out,
+// except of a map that is not in the family for a while.
+func (k *sink) install(name string, next *Snapshot) {
+	k.feeds.visit(name, func(f *feed) {
+		next.follows, f.position = f.position, next.revision
+		if !next.Exists() {
+			f.position = ""
+		}
+		f.local.install(next, f.rewinds)
+	})
+	k.feeds.reached(next.revision)
 }
 
 // Bookmark takes a sign of life.
-func (k *sink) Bookmark(string) error {
+func (k *sink) Bookmark(revision string) error {
 	k.frame(nil)
+	k.feeds.reached(revision)
 	return nil
 }
 

@@ -20,14 +20,14 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// A source keeps the replica in sync with the API server. It runs client-go's
-// Reflector, the part of a shared informer that lists, watches and reconnects. The
-// replica takes the place of the informer's cache. A whole informer would add a second
-// copy, an unbounded queue and seven goroutines, and does not let us set its
-// reflector's backoff (30 s and more).
+// A source keeps feeds in sync with the API server: that of one map, or those of a family.
+// It runs client-go's Reflector, the part of a shared informer that lists, watches and
+// reconnects. The feeds' replicas take the place of the informer's cache. A whole informer
+// would add a second copy, an unbounded queue and seven goroutines, and does not let us set
+// its reflector's backoff (30 s and more).
 type source struct {
-	remote  *remote.Map
-	local   *replica
+	remote  *remote.Map // the map, or all of the family
+	feeds   feeds
 	options Options
 
 	link    *watch.Var[link]
@@ -38,14 +38,30 @@ type source struct {
 	denied atomic.Pointer[time.Time] // when the watch was last opened anew because of a denial
 
 	// Used only in the reflector's calls, which come one at a time.
-	asked    time.Time // when the last attempt to list or watch began
-	listed   bool      // there was a list since the last watch was opened
-	rewinds  uint64    // the rewinds of versions that the watch brings: see Snapshot
-	position string    // the revision of the last version that the watch brought or began with; "" if none
+	asked  time.Time // when the last attempt to list or watch began
+	listed bool      // there was a list since the last watch was opened
+	began  time.Time // when the last watch was opened
+	brief  int       // how many watches in a row ended within a second
+	pause  *backoff  // after several such watches
 }
 
-func newSource(remote *remote.Map, local *replica, options Options) *source {
-	return &source{remote: remote, local: local, options: options, link: watch.NewVar(link{})}
+// feeds are the feeds of a source.
+type feeds interface {
+	// names returns the maps that have a feed.
+	names() []string
+	// visit calls fn with the feed of a map. A family begins one if there is none. Of one map,
+	// visit ignores others.
+	visit(name string, fn func(*feed))
+	// reached is called when all feeds are as the server has them at a revision.
+	reached(revision string)
+	// hasCopy reports whether there is anything to serve.
+	hasCopy() bool
+	// synced is called once, after the first sync.
+	synced()
+}
+
+func newSource(remote *remote.Map, options Options) *source {
+	return &source{remote: remote, options: options, link: watch.NewVar(link{}), pause: newBackoff(options.MaxBackoff)}
 }
 
 // run blocks until ctx is done.
@@ -91,76 +107,90 @@ type listerWatcher struct{ *cache.ListWatch }
 
 func (listerWatcher) IsWatchListSemanticsUnSupported() bool { return true }
 
-// confirm brings the replica up to date by a quorum read, and returns how often the
-// server had gone back in time by then. If it goes back meanwhile, confirm reads again.
-func (src *source) confirm(read func() (*Snapshot, error)) (rewinds uint64, err error) {
+// relist brings all feeds up to date by a quorum list, and notes where the next watch
+// begins.
+func (src *source) relist(ctx context.Context) (*corev1.ConfigMapList, error) {
 	for {
-		asked := src.local.load()
-		answer, err := read()
+		asked := make(map[string]*Snapshot)
+		for _, name := range src.feeds.names() {
+			src.feeds.visit(name, func(f *feed) { asked[name] = f.local.load() })
+		}
+		list, err := src.remote.List(ctx, remote.Again)
 		if err != nil {
-			return 0, err
+			return nil, err
 		}
 		src.heard()
-		now := src.local.confirm(answer, asked)
-		if now == nil {
-			continue
+		if src.listedAll(list, asked) {
+			src.feeds.reached(list.ResourceVersion)
+			return list, nil
 		}
-		if now.rewinds != asked.rewinds {
-			src.options.Logger.Info("The API server has gone back in time; following it", "from", asked.revision, "to", now.revision)
-			src.reopen() // the open watch would bring versions from before
-		}
-		return now.rewinds, nil
 	}
 }
 
-// list brings the replica up to date, as refresh does, and also returns the server's
-// revision.
-func (src *source) list(ctx context.Context, t remote.Timeouts) (list *corev1.ConfigMapList, rewinds uint64, err error) {
-	rewinds, err = src.confirm(func() (*Snapshot, error) {
-		if list, err = src.remote.List(ctx, t); err != nil {
-			return nil, err
+// listedAll passes a list to all feeds, of which asked has the versions that were current
+// when the list was asked for. It reports whether the list proves what it says of each.
+func (src *source) listedAll(list *corev1.ConfigMapList, asked map[string]*Snapshot) (proven bool) {
+	var from, to *Snapshot // the first pair of versions that show that the server has gone back in time
+	proven = true
+	listed := func(name, position string, answer *Snapshot) {
+		src.feeds.visit(name, func(f *feed) {
+			before, known := asked[name]
+			if !known {
+				before = f.local.load()
+			}
+			now := f.local.confirm(answer, before)
+			if now == nil {
+				proven = false
+				return
+			}
+			f.rewinds, f.position = now.rewinds, position
+			if from == nil && now.rewinds != before.rewinds {
+				from, to = before, now
+			}
+		})
+	}
+	there := make(map[string]bool, len(list.Items))
+	for i := range list.Items {
+		item := &list.Items[i]
+		there[item.Name] = true
+		listed(item.Name, item.ResourceVersion, newSnapshot(item))
+	}
+	for name := range asked {
+		if !there[name] {
+			listed(name, "", absentSnapshot("", list.ResourceVersion))
 		}
-		if len(list.Items) > 0 {
-			return newSnapshot(&list.Items[0]), nil
-		}
-		return absentSnapshot("", list.ResourceVersion), nil
-	})
-	return list, rewinds, err
+	}
+	if from != nil {
+		src.compare(from, to)
+	}
+	return proven
 }
 
-// refresh brings the replica up to date by a get, the cheapest quorum read: a list can
-// take a tenth of a second longer, when the server has to wait for its watch cache.
-func (src *source) refresh(ctx context.Context, t remote.Timeouts) error {
-	_, err := src.confirm(func() (*Snapshot, error) {
-		object, err := src.remote.Get(ctx, t)
-		if err != nil {
-			return nil, err
-		}
-		return newSnapshot(object), nil
-	})
-	if apierrors.IsNotFound(err) {
-		_, _, err = src.list(ctx, t)
+// compare is called with the version that was current when a quorum read was asked for, and
+// the one that is current after its answer.
+func (src *source) compare(before, now *Snapshot) {
+	if now.rewinds != before.rewinds {
+		src.options.Logger.Info("The API server has gone back in time; following it", "from", before.revision, "to", now.revision)
+		src.reopen() // the open watch would bring versions from before
 	}
-	return err
 }
 
-// relist calls list, and notes where the next watch begins.
-func (src *source) relist(ctx context.Context) (*corev1.ConfigMapList, error) {
-	list, rewinds, err := src.list(ctx, remote.Again)
-	if err != nil {
-		return nil, err
+// isBehind reports whether a feed has found out, since the last list, that the server has
+// gone back in time.
+func (src *source) isBehind() (behind bool) {
+	for _, name := range src.feeds.names() {
+		src.feeds.visit(name, func(f *feed) { behind = behind || f.local.load().rewinds != f.rewinds })
 	}
-	src.rewinds, src.position = rewinds, ""
-	if len(list.Items) > 0 {
-		src.position = list.Items[0].ResourceVersion
-	}
-	return list, nil
+	return behind
 }
 
 // watch opens a watch. If the reflector has not listed since the last watch, it first
 // lists, to make sure that the server has not gone back in time: a watch from a revision
 // that the server has not reached yet would bring nothing until it has.
 func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+	if err := src.pace(ctx); err != nil {
+		return nil, err
+	}
 	if !src.listed {
 		list, err := src.relist(ctx)
 		if err != nil {
@@ -178,7 +208,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	ctx, stop := context.WithCancel(ctx)
 	opened := &stream{stop: stop, ended: src.disconnected}
 	src.open.Store(opened)
-	if src.local.load().rewinds != src.rewinds { // the server has gone back in time since the list
+	if src.isBehind() {
 		stop()
 	}
 	isQuiet := make(chan struct{}, 1)
@@ -203,6 +233,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 		case err := <-answered:
 			switch {
 			case err == nil:
+				src.began = time.Now()
 				src.watches.Add(1)
 				src.connected()
 				src.heard()
@@ -222,6 +253,23 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	}
 }
 
+// pace waits if several watches in a row have ended within a second, as a proxy may end them.
+// The reflector does so only for those that have brought nothing, not even a bookmark.
+func (src *source) pace(ctx context.Context) error {
+	ended := src.link.Load().ended
+	if ended.IsZero() || src.began.IsZero() {
+		return nil
+	}
+	if ended.Sub(src.began) >= time.Second {
+		src.brief, src.pause = 0, newBackoff(src.options.MaxBackoff)
+		return nil
+	}
+	if src.brief++; src.brief < 3 {
+		return nil
+	}
+	return src.pause.wait(ctx)
+}
+
 // reopen ends the watch, so that the next one begins with a list.
 func (src *source) reopen() {
 	if w := src.open.Load(); w != nil {
@@ -234,22 +282,6 @@ func (src *source) reopen() {
 // nothing.
 func (src *source) maxSilence() time.Duration {
 	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
-}
-
-// suspect is called when the answer to a request that writes is late. If nothing else has
-// come from the server meanwhile, it asks the server for a sign of life, and if none comes
-// either, the watch is opened anew, which finds out whether the server can be followed. So
-// a store that writes notices within seconds that a server hangs, without a short
-// StaleAfter; and a server that is only slow keeps the watch. It ends with ctx.
-func (src *source) suspect(ctx context.Context) {
-	heard := src.contact.Load()
-	if heard == nil || time.Since(*heard) < remote.Probe.FirstByte {
-		return
-	}
-	isBusy := apierrors.IsTooManyRequests(src.refresh(ctx, remote.Probe)) // a sign of life too
-	if !isBusy && src.contact.Load() == heard && ctx.Err() == nil {
-		src.reopen()
-	}
 }
 
 // deniedInterval is how often a denial may open the watch anew. Some denials are about one
@@ -309,15 +341,7 @@ func (src *source) connected() {
 	if before.synced {
 		return
 	}
-	cluster := src.remote.Host()
-	switch now := src.local.load(); {
-	case now.Exists():
-		src.options.Logger.Info("Synced", "cluster", cluster, "revision", now.revision, "keys", now.Len())
-	case src.options.MustExist:
-		src.options.Logger.Error(nil, "The map does not exist, though Options.MustExist is set", "cluster", cluster)
-	default:
-		src.options.Logger.Info("The map does not exist; the first write creates it", "cluster", cluster)
-	}
+	src.feeds.synced()
 }
 
 // syncGrace is how long the first sync may take without a line in the log.
@@ -346,7 +370,7 @@ func (src *source) failed(ctx context.Context, err error) error {
 	next := src.link.Load()
 	if next.err == nil {
 		next.since, next.heard = time.Now(), src.lastContact()
-		if src.local.load().sequence > 0 {
+		if src.feeds.hasCopy() {
 			src.options.Logger.Info("Cannot follow the API server; serving the last known state", "reason", discreet(err))
 		} else {
 			src.options.Logger.Info("Cannot follow the API server yet; there is no copy of the map", "cluster", src.remote.Host(), "reason", discreet(err))

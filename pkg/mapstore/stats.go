@@ -70,7 +70,7 @@ func (s *Store) Stats() Stats {
 	now, c := s.local.load(), s.committer
 	stats := Stats{
 		Versions:        now.sequence,
-		Resets:          now.resets,
+		Resets:          now.resets - s.local.resets,
 		Reconnects:      max(s.source.watches.Load(), 1) - 1,
 		Requests:        c.requests.Load(),
 		RequestTime:     time.Duration(c.requestTime.Load()),

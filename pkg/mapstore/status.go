@@ -82,7 +82,11 @@ func (s *Store) Status() Status {
 	if t := s.committer.trouble.Load(); t != nil {
 		status.WriteErr = fmt.Errorf("mapstore: no write has succeeded for %v: %w", time.Since(t.since).Round(time.Millisecond), t.err)
 	}
-	if status.Err = ErrClosed; !s.isClosed() {
+	switch status.Err = s.flaw; {
+	case status.Err != nil:
+	case s.isClosed():
+		status.Err = ErrClosed
+	default:
 		status.Err = s.source.doubt(link, snapshot)
 	}
 	if status.Err == nil {

@@ -23,10 +23,12 @@ type Store struct {
 	options   Options
 	remote    *remote.Map
 	local     *replica
-	source    *source
+	source    *feed
 	committer *committer
 	keeper    *keeper
-	release   func() // releases what Open has acquired for the store
+	family    *Family // whose member the store is; nil if it stands alone
+	flaw      error   // why the store can never work: what its methods return; nil if it can
+	release   func()  // releases what Open has acquired for the store
 	panics    atomic.Uint64
 
 	views views
@@ -60,39 +62,51 @@ const (
 // New returns [ErrInvalidArgument] for a nil client or a malformed option, and
 // [ErrInvalidName] for a namespace or name that Kubernetes would refuse.
 func New(client kubernetes.Interface, namespace, name string, opts Options) (*Store, error) {
-	if client == nil || reflect.ValueOf(client).Kind() == reflect.Pointer && reflect.ValueOf(client).IsNil() {
-		return nil, fmt.Errorf("%w: the client is nil", ErrInvalidArgument)
-	}
 	if err := validateName(namespace, name); err != nil {
 		return nil, err
 	}
-	if opts.Namespace != "" && opts.Namespace != namespace {
-		return nil, fmt.Errorf("%w: Options.Namespace is %q, and New was given %q", ErrInvalidArgument, opts.Namespace, namespace)
-	}
-	opts, err := opts.withDefaults()
+	opts, err := checked(client, namespace, name, opts)
 	if err != nil {
 		return nil, err
 	}
-	if err := opts.Metadata.validate(namespace, name); err != nil {
-		return nil, err
-	}
-	opts.Metadata = opts.Metadata.clone()
 	opts.Logger = opts.Logger.WithValues("namespace", namespace, "configmap", name)
 	remote := remote.New(client, namespace, name, opts.FieldManager)
-	local := newReplica()
-	source := newSource(remote, local, opts)
+	return assemble(newFeed(newSource(remote, opts), newReplica()), opts), nil
+}
+
+// checked returns the options with their defaults, or what is wrong with the arguments.
+func checked(client kubernetes.Interface, namespace, name string, opts Options) (Options, error) {
+	if client == nil || reflect.ValueOf(client).Kind() == reflect.Pointer && reflect.ValueOf(client).IsNil() {
+		return opts, fmt.Errorf("%w: the client is nil", ErrInvalidArgument)
+	}
+	if opts.Namespace != "" && opts.Namespace != namespace {
+		return opts, fmt.Errorf("%w: Options.Namespace is %q, and New was given %q", ErrInvalidArgument, opts.Namespace, namespace)
+	}
+	opts, err := opts.withDefaults()
+	if err != nil {
+		return opts, err
+	}
+	if err := opts.Metadata.validate(namespace, name); err != nil {
+		return opts, err
+	}
+	opts.Metadata = opts.Metadata.clone()
+	return opts, nil
+}
+
+// assemble makes a store of a feed.
+func assemble(feed *feed, opts Options) *Store {
 	return &Store{
-		current:   local.current,
+		current:   feed.local.current,
 		options:   opts,
-		remote:    remote,
-		local:     local,
-		source:    source,
-		committer: newCommitter(remote, source, local, opts),
-		keeper:    newKeeper(remote, source, local, opts),
+		remote:    feed.remote,
+		local:     feed.local,
+		source:    feed,
+		committer: newCommitter(feed.remote, feed, feed.local, opts),
+		keeper:    newKeeper(feed.remote, feed, feed.local, opts),
 		release:   func() {},
 		halted:    make(chan struct{}),
 		closed:    make(chan struct{}),
-	}, nil
+	}
 }
 
 // Start runs the store, and blocks until ctx is done or Close is called. It makes the
@@ -103,6 +117,12 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 // Start returns nil when ctx or Close has ended it, [ErrClosed] when the store was
 // closed before, and [ErrInvalidArgument] when it is running already.
 func (s *Store) Start(ctx context.Context) error {
+	if s.flaw != nil {
+		return s.flaw
+	}
+	if s.family != nil && !s.isClosed() {
+		return fmt.Errorf("%w: the store has been started before, by its family", ErrInvalidArgument)
+	}
 	ctx, err := s.begin(ctx)
 	if err != nil {
 		return err
@@ -116,7 +136,7 @@ func (s *Store) Start(ctx context.Context) error {
 	s.end()
 	s.calls.Wait()
 	s.keeper.finish()
-	s.awaitClient()
+	awaitCalls(s.remote.Calls())
 
 	s.source.link.Close()
 	close(s.halted)
@@ -124,12 +144,12 @@ func (s *Store) Start(ctx context.Context) error {
 	return nil
 }
 
-// awaitClient waits for calls into the client that nobody else waits for any more. Most
+// awaitCalls waits for calls into the client that nobody else waits for any more. Most
 // end at once with their ctx; it leaves the others to themselves after a moment.
-func (s *Store) awaitClient() {
+func awaitCalls(calls *sync.WaitGroup) {
 	ended := make(chan struct{})
 	go func() {
-		s.remote.Calls().Wait()
+		calls.Wait()
 		close(ended)
 	}()
 	timer := time.NewTimer(50 * time.Millisecond)
@@ -171,6 +191,10 @@ func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, lo
 // callbacks; each ends with its current call. Close may be called more than once. It
 // returns nil.
 func (s *Store) Close() error {
+	if s.family != nil {
+		s.family.closeStore(s)
+		return nil
+	}
 	before, stop := s.end()
 	s.calls.Wait()
 	if stop != nil {
@@ -219,18 +243,26 @@ func (s *Store) WaitForSync(ctx context.Context) error { return s.awaitSync(ctx,
 
 // awaitSync is WaitForSync for a question that was asked at that time.
 func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
-	l, err := s.source.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
-	switch {
-	case errors.Is(err, watch.ErrClosed):
-		return ErrClosed
-	case l.synced:
-		s.views.settle(ctx, s.Snapshot())
-		return s.lack()
-	case err == nil:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w", s.remote.Namespace(), s.remote.Name(), l.err)
-	default:
-		return fmt.Errorf("mapstore: %s/%s is not synced: %w: %w", s.remote.Namespace(), s.remote.Name(), err, s.source.obstacle(l))
+	if s.flaw != nil {
+		return s.flaw
 	}
+	waiting := ctx
+	if s.family != nil { // the source outlives the store
+		limited, done, err := s.call(ctx)
+		if err != nil {
+			return err
+		}
+		defer done()
+		waiting = limited
+	}
+	if err := s.source.awaitSync(waiting, asked, s.remote.Name()); err != nil {
+		if errors.Is(context.Cause(waiting), ErrClosed) {
+			return ErrClosed
+		}
+		return err
+	}
+	s.views.settle(ctx, s.Snapshot())
+	return s.lack()
 }
 
 // lack returns an error if the map must exist and does not, or lacks what a View requires.
@@ -256,6 +288,9 @@ func (s *Store) end() (before phase, stop context.CancelCauseFunc) {
 // call begins a request that a caller makes in its own goroutine. The returned ctx ends
 // when the store is closed. Close waits until done is called.
 func (s *Store) call(ctx context.Context) (_ context.Context, done func(), err error) {
+	if s.flaw != nil {
+		return nil, nil, s.flaw
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == closed {

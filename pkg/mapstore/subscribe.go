@@ -4,6 +4,9 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"sync/atomic"
+
+	"github.com/go-logr/logr"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
@@ -81,6 +84,10 @@ func (c *chain) next(now *Snapshot) (Change, bool) {
 }
 
 func (s *Store) logPanic(recovered any, stack []byte) {
-	s.panics.Add(1)
-	s.options.Logger.Error(nil, "A change callback panicked", "panic", panics.Describe(recovered), "stack", panics.Trace(stack))
+	logPanic(s.options.Logger, &s.panics, recovered, stack)
+}
+
+func logPanic(logger logr.Logger, count *atomic.Uint64, recovered any, stack []byte) {
+	count.Add(1)
+	logger.Error(nil, "A change callback panicked", "panic", panics.Describe(recovered), "stack", panics.Trace(stack))
 }

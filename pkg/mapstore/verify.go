@@ -7,6 +7,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
 // verbs are the rights that a store uses: get, list and watch to read; update to write;
@@ -27,9 +29,14 @@ func (s *Store) Verify(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	return verify(ctx, s.remote, verbs)
+}
+
+// verify asks for each right to a map, or to a whole family.
+func verify(ctx context.Context, m *remote.Map, verbs []string) error {
 	var denied []string
 	for _, verb := range verbs {
-		allowed, err := s.remote.May(ctx, verb)
+		allowed, err := m.May(ctx, verb)
 		if err != nil {
 			return fmt.Errorf("mapstore: cannot ask for the right to %s: %w", verb, err)
 		}
@@ -40,6 +47,6 @@ func (s *Store) Verify(ctx context.Context) error {
 	if len(denied) == 0 {
 		return nil
 	}
-	return fmt.Errorf("mapstore: in namespace %s: %w", s.remote.Namespace(), apierrors.NewForbidden(
-		corev1.Resource("configmaps"), s.remote.Name(), fmt.Errorf("the caller may not %s it", strings.Join(denied, ", "))))
+	return fmt.Errorf("mapstore: in namespace %s: %w", m.Namespace(), apierrors.NewForbidden(
+		corev1.Resource("configmaps"), m.Name(), fmt.Errorf("the caller may not %s it", strings.Join(denied, ", "))))
 }

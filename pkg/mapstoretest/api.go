@@ -107,28 +107,68 @@ func (a *API) Start(t testing.TB, name string, opts mapstore.Options) *mapstore.
 	return start(t, newClient(t, a.Config()), name, opts)
 }
 
-func start(t testing.TB, client kubernetes.Interface, name string, opts mapstore.Options) *mapstore.Store {
+// OpenFamily runs a family for the ConfigMaps in opts.Namespace, or in "default", that the
+// selector matches, and waits for the first sync. It is closed when t ends.
+func (a *API) OpenFamily(t testing.TB, selector string, opts mapstore.Options) *mapstore.Family {
 	t.Helper()
-	namespace := opts.Namespace
-	if namespace == "" {
-		namespace = "default"
+	family := a.StartFamily(t, selector, opts)
+	ctx, cancel := context.WithTimeout(context.Background(), syncTimeout)
+	defer cancel()
+	if err := family.WaitForSync(ctx); err != nil {
+		t.Fatalf("mapstoretest: %v", err)
 	}
-	store, err := mapstore.New(client, namespace, name, opts)
+	return family
+}
+
+// StartFamily is like OpenFamily but does not wait for the first sync.
+func (a *API) StartFamily(t testing.TB, selector string, opts mapstore.Options) *mapstore.Family {
+	t.Helper()
+	return startFamily(t, newClient(t, a.Config()), selector, opts)
+}
+
+func startFamily(t testing.TB, client kubernetes.Interface, selector string, opts mapstore.Options) *mapstore.Family {
+	t.Helper()
+	family, err := mapstore.NewFamily(client, namespaceOf(opts), selector, opts)
 	if err != nil {
 		t.Fatalf("mapstoretest: %v", err)
 	}
+	runUntilEnd(t, family)
+	return family
+}
+
+func start(t testing.TB, client kubernetes.Interface, name string, opts mapstore.Options) *mapstore.Store {
+	t.Helper()
+	store, err := mapstore.New(client, namespaceOf(opts), name, opts)
+	if err != nil {
+		t.Fatalf("mapstoretest: %v", err)
+	}
+	runUntilEnd(t, store)
+	return store
+}
+
+func namespaceOf(opts mapstore.Options) string {
+	if opts.Namespace == "" {
+		return "default"
+	}
+	return opts.Namespace
+}
+
+// runUntilEnd runs a store or a family until the test ends.
+func runUntilEnd(t testing.TB, r interface {
+	Start(ctx context.Context) error
+	Close() error
+}) {
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		if err := store.Start(context.Background()); err != nil {
+		if err := r.Start(context.Background()); err != nil {
 			t.Errorf("mapstoretest: Start: %v", err)
 		}
 	}()
 	t.Cleanup(func() {
-		store.Close()
+		_ = r.Close()
 		<-ended
 	})
-	return store
 }
 
 // NewStore returns a running store with these values, for tests that need no access

@@ -20,6 +20,15 @@ type ConfigMap struct {
 	t    testing.TB
 	name string
 	maps clientv1.ConfigMapInterface
+
+	labels map[string]string // of a map that it creates
+}
+
+// Labelled returns the same map, which gets these labels when a method creates it.
+func (m *ConfigMap) Labelled(labels map[string]string) *ConfigMap {
+	labelled := *m
+	labelled.labels = labels
+	return &labelled
 }
 
 // ConfigMap returns the map of this name, which need not exist.
@@ -106,7 +115,7 @@ func (m *ConfigMap) Edit(change func(*corev1.ConfigMap)) *corev1.ConfigMap {
 		object := m.Get()
 		absent := object == nil
 		if absent {
-			object = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: m.name}}
+			object = &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: m.name, Labels: maps.Clone(m.labels)}}
 		}
 		change(object)
 		var err error

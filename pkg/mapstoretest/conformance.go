@@ -21,6 +21,9 @@ type Cluster struct {
 
 	// Namespace is an existing namespace to which nobody else writes.
 	Namespace string
+
+	// Families says that the stores are those of families, one each.
+	Families bool
 }
 
 // Conformance tests that an API server handles ConfigMaps as a store needs it, and
@@ -69,7 +72,7 @@ func newSuite(t *testing.T, cluster Cluster) *suite {
 	s := &suite{T: t, cluster: cluster}
 	s.client = newClient(t, s.config())
 	s.maps = s.client.CoreV1().ConfigMaps(cluster.Namespace)
-	s.outside = outsider(t, s.config(), cluster.Namespace, suiteMap)
+	s.outside = outsider(t, s.config(), cluster.Namespace, suiteMap).Labelled(map[string]string{"family": suiteMap})
 	return s
 }
 
@@ -107,7 +110,13 @@ func (s *suite) store() *mapstore.Store {
 
 func (s *suite) storeVia(config *rest.Config) *mapstore.Store {
 	s.Helper()
-	store := start(s.T, newClient(s.T, config), suiteMap, mapstore.Options{Namespace: s.cluster.Namespace})
+	client, opts := newClient(s.T, config), mapstore.Options{Namespace: s.cluster.Namespace}
+	var store *mapstore.Store
+	if s.cluster.Families {
+		store = startFamily(s.T, client, "family="+suiteMap, opts).Store(suiteMap)
+	} else {
+		store = start(s.T, client, suiteMap, opts)
+	}
 	if err := store.WaitForSync(s.within()); err != nil {
 		s.Fatal(err)
 	}

@@ -7,7 +7,11 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	mapstoretest.Conformance(t, func(t *testing.T) mapstoretest.Cluster {
-		return mapstoretest.Cluster{Config: mapstoretest.NewAPI(t).Config(), Namespace: "default"}
-	})
+	for name, families := range map[string]bool{"stores": false, "families": true} {
+		t.Run(name, func(t *testing.T) {
+			mapstoretest.Conformance(t, func(t *testing.T) mapstoretest.Cluster {
+				return mapstoretest.Cluster{Config: mapstoretest.NewAPI(t).Config(), Namespace: "default", Families: families}
+			})
+		})
+	}
 }

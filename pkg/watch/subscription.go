@@ -122,6 +122,13 @@ func (s *Subscription) SetName(name string) *Subscription {
 	return s
 }
 
+// Stopped reports whether the subscription has ended: fn is not called again.
+func (s *Subscription) Stopped() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}
+
 // Lag returns how long ago the oldest value was stored that the callback has not
 // finished with; zero if it has finished with all. So Lag grows while a callback blocks.
 // A value counts even if a newer one replaced it before the callback saw it.

@@ -9,6 +9,32 @@ import (
 type Traffic struct {
 	next                    http.RoundTripper
 	puts, conflicts, others atomic.Int64
+	watches                 atomic.Int64
+}
+
+// Watches returns how many watches have been opened so far.
+func (t *Traffic) Watches() int64 { return t.watches.Load() }
+
+// Counting returns a transport that counts, as this one does, what goes through another.
+func (t *Traffic) Counting(next http.RoundTripper) http.RoundTripper { return counting{t, next} }
+
+type counting struct {
+	*Traffic
+	next http.RoundTripper
+}
+
+func (c counting) RoundTrip(request *http.Request) (*http.Response, error) {
+	c.count(request)
+	return c.next.RoundTrip(request)
+}
+
+func (t *Traffic) count(request *http.Request) {
+	if request.Method != http.MethodPut {
+		t.others.Add(1)
+	}
+	if request.URL.Query().Has("watch") {
+		t.watches.Add(1)
+	}
 }
 
 // Counts are numbers of requests.
@@ -40,8 +66,8 @@ func (c Counts) CommitShare() float64 {
 
 // RoundTrip sends a request.
 func (t *Traffic) RoundTrip(request *http.Request) (*http.Response, error) {
+	t.count(request)
 	if request.Method != http.MethodPut {
-		t.others.Add(1)
 		return t.next.RoundTrip(request)
 	}
 	t.puts.Add(1)

@@ -31,7 +31,13 @@ func Measure(ctx context.Context, r *rig.Rig, quick bool, say func(format string
 			return nil, fmt.Errorf("scale: %s: %w", m, err)
 		}
 	}
-	return result, nil
+	numbers, changes := []int{1, 10, 100, 1000, 10_000}, 200
+	if quick {
+		numbers, changes = []int{1, 3}, 2
+	}
+	var err error
+	result.Crowds, err = Crowds(ctx, r, numbers, changes, window, say)
+	return result, err
 }
 
 // A meter measures one map.

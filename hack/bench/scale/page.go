@@ -70,6 +70,16 @@ func (f figures) Changes() report.Table {
 	return t
 }
 
+// Crowds compares ways to follow many maps.
+func (f figures) Crowds() report.Table {
+	t := report.Table{Header: []string{"maps", "way", "watches", "all there after", "heap a map", "API server's memory", "its CPU a change", "a change is known after, p50", "p99"}}
+	for _, c := range f.Result.Crowds {
+		t.Add(report.Count(c.Maps), c.Way, report.Count(int(c.Watches)), report.Duration(c.Sync), report.Bytes(c.Heap), report.Bytes(c.Live),
+			seconds(c.CPU), report.Duration(stats.Median(c.Took)), report.Duration(stats.Percentile(c.Took, 99)))
+	}
+	return t
+}
+
 // What etcd and the API server keep, by their sources and defaults.
 const (
 	compactAfter = 600.0 // seconds that etcd's history can be long: twice the interval of compactions

@@ -16,6 +16,7 @@ import (
 type Result struct {
 	Machine []string // what it ran on, a line each
 	Maps    []Map    // by size
+	Crowds  []Crowd  // of many maps, by their number
 }
 
 // A Map is what was measured of one map under more and more watchers, each with a

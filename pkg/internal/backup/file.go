@@ -67,6 +67,14 @@ func (f File) replace(content []byte) (err error) {
 	return os.Rename(temporary.Name(), string(f))
 }
 
+// Remove removes the file. It is no error if there is none.
+func (f File) Remove() error {
+	if err := os.Remove(string(f)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // suffix is how the name of a temporary file ends; before it there is a random number.
 const suffix = ".tmp"
 

@@ -15,6 +15,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	applycorev1 "k8s.io/client-go/applyconfigurations/core/v1"
@@ -26,9 +27,11 @@ import (
 	"k8s.io/client-go/util/flowcontrol"
 )
 
-// A Map is one ConfigMap, which need not exist.
+// A Map is one ConfigMap, which need not exist. A Map without a name stands for all
+// ConfigMaps of its namespace that a selector matches; it can be listed and watched.
 type Map struct {
 	namespace, name string
+	labels          labels.Selector // of a family and its members; else nil
 	fieldManager    string
 	client          kubernetes.Interface
 	maps            typedcorev1.ConfigMapInterface
@@ -62,6 +65,23 @@ func New(client kubernetes.Interface, namespace, name, fieldManager string) *Map
 		m.reviews = client.AuthorizationV1().SelfSubjectAccessReviews()
 	}
 	return m
+}
+
+// NewFamily returns the ConfigMaps of a namespace that the selector matches. It does no I/O.
+func NewFamily(client kubernetes.Interface, namespace string, selector labels.Selector, fieldManager string) *Map {
+	m := New(client, namespace, "", fieldManager)
+	m.labels = selector
+	return m
+}
+
+// Member returns a ConfigMap of the family. While the selector does not match it, it counts
+// as one that does not exist.
+func (m *Map) Member(name string) *Map {
+	return &Map{
+		namespace: m.namespace, name: name, labels: m.labels, fieldManager: m.fieldManager,
+		client: m.client, maps: m.maps, reviews: m.reviews,
+		limiter: m.limiter, resends: m.resends, fake: m.fake, traces: m.traces,
+	}
 }
 
 // once is a client that does not wait for its rate limit, and sends each request once, so
@@ -106,11 +126,13 @@ func (m *Map) Get(ctx context.Context, t Timeouts) (*corev1.ConfigMap, error) {
 	object, err := call(ctx, m, t, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
 		return m.maps.Get(ctx, m.name, metav1.GetOptions{})
 	})
-	if err == nil && !m.Is(object) {
-		err = errOtherObject
-	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case !m.Is(object):
+		return nil, errOtherObject
+	case !m.Matches(object):
+		return nil, apierrors.NewNotFound(corev1.Resource("configmaps"), m.name)
 	}
 	return object, nil
 }
@@ -121,7 +143,7 @@ func (m *Map) Get(ctx context.Context, t Timeouts) (*corev1.ConfigMap, error) {
 // that lags.
 func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, error) {
 	list, err := call(ctx, m, t, m.limiter, func(ctx context.Context) (*corev1.ConfigMapList, error) {
-		return m.maps.List(ctx, metav1.ListOptions{FieldSelector: m.selector()})
+		return m.maps.List(ctx, m.selecting(metav1.ListOptions{}))
 	})
 	if err == nil && list.ResourceVersion == "" && !m.fake {
 		err = errOtherObject
@@ -130,7 +152,7 @@ func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, erro
 		return nil, err
 	}
 	// A fake clientset ignores the selector.
-	list.Items = slices.DeleteFunc(list.Items, func(item corev1.ConfigMap) bool { return !m.Is(&item) })
+	list.Items = slices.DeleteFunc(list.Items, func(item corev1.ConfigMap) bool { return !m.Is(&item) || !m.Matches(&item) })
 	return list, nil
 }
 
@@ -138,7 +160,7 @@ func (m *Map) List(ctx context.Context, t Timeouts) (*corev1.ConfigMapList, erro
 // with the first event only. So Watch calls quiet, once for each connection at most, when
 // the request was sent a second ago and is not answered; it goes on waiting.
 func (m *Map) Watch(ctx context.Context, t Timeouts, options metav1.ListOptions, quiet func()) (apiwatch.Interface, error) {
-	options.FieldSelector = m.selector()
+	options = m.selecting(options)
 	ctx, cancel := context.WithCancelCause(ctx)
 	w, err := do(ctx, m, &tracer{m: m, timeouts: t, cancel: cancel, quiet: quiet}, m.limiter, func(ctx context.Context) (apiwatch.Interface, error) {
 		return m.maps.Watch(ctx, options)
@@ -167,7 +189,17 @@ func (s *stream) Stop() {
 // would never track who manages the map's fields. The apply is not forced, so it meets a
 // conflict if the map exists meanwhile and has the annotation. Create calls quiet as Update
 // does.
+//
+// Of a family, Create returns [ErrOutside] if the ConfigMap exists and the selector does not
+// match it: it belongs to somebody else then.
 func (m *Map) Create(ctx context.Context, meta metav1.ObjectMeta, quiet func()) (*corev1.ConfigMap, Fate, error) {
+	if m.labels != nil {
+		if err := m.isOutside(ctx); errors.Is(err, ErrOutside) || IsDenied(err) {
+			return nil, Rejected, err
+		} else if err != nil {
+			return nil, Declined, err
+		}
+	}
 	wanted := applycorev1.ConfigMap(m.name, m.namespace).WithLabels(meta.Labels).WithAnnotations(meta.Annotations)
 	for _, owner := range meta.OwnerReferences {
 		wanted.WithOwnerReferences(&applymetav1.OwnerReferenceApplyConfiguration{
@@ -194,6 +226,24 @@ func (m *Map) Create(ctx context.Context, meta metav1.ObjectMeta, quiet func()) 
 		err = errOtherObject
 	}
 	return created, fateOf(err), err
+}
+
+// ErrOutside is returned by [Map.Create] for a ConfigMap that exists, and that the family's
+// selector does not match.
+var ErrOutside = errors.New("the ConfigMap exists, and the family's selector does not match it")
+
+// isOutside returns ErrOutside if the ConfigMap exists and the selector does not match it.
+func (m *Map) isOutside(ctx context.Context) error {
+	object, err := call(ctx, m, Once, m.limiter, func(ctx context.Context) (*corev1.ConfigMap, error) {
+		return m.maps.Get(ctx, m.name, metav1.GetOptions{})
+	})
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err == nil && m.Is(object) && !m.Matches(object):
+		return ErrOutside
+	}
+	return err
 }
 
 // Annotate sets one annotation, whatever version the ConfigMap has. It returns the
@@ -270,14 +320,27 @@ func (m *Map) May(ctx context.Context, verb string) (bool, error) {
 	return review.Status.Allowed, nil
 }
 
-func (m *Map) selector() string {
-	return fields.OneTermEqualSelector(metav1.ObjectNameField, m.name).String()
+// selecting returns the options with what selects the ConfigMap, or the family.
+func (m *Map) selecting(options metav1.ListOptions) metav1.ListOptions {
+	if m.name != "" {
+		options.FieldSelector = fields.OneTermEqualSelector(metav1.ObjectNameField, m.name).String()
+	}
+	if m.labels != nil {
+		options.LabelSelector = m.labels.String()
+	}
+	return options
 }
 
-// Is reports whether object is the ConfigMap, at some revision. A proxy's own answer is
+// Matches reports whether the family's selector matches object; true if there is no family.
+func (m *Map) Matches(object *corev1.ConfigMap) bool {
+	return m.labels == nil || m.labels.Matches(labels.Set(object.Labels))
+}
+
+// Is reports whether object is the ConfigMap, or one that could be of the family, at some
+// revision. A proxy's own answer is
 // not, nor are other objects that a fake clientset delivers. A fake may have no revisions.
 func (m *Map) Is(object *corev1.ConfigMap) bool {
-	return object.Name == m.name && object.Namespace == m.namespace && (object.ResourceVersion != "" || m.fake)
+	return (object.Name == m.name || m.name == "") && object.Namespace == m.namespace && (object.ResourceVersion != "" || m.fake)
 }
 
 // errOtherObject says that an answer is not the ConfigMap, but a proxy's own page, for

@@ -1,0 +1,324 @@
+package scale
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/informers"
+	toolscache "k8s.io/client-go/tools/cache"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/unrolled/mapstore/v2/hack/bench/rig"
+	"github.com/unrolled/mapstore/v2/pkg/mapstore"
+)
+
+// A Crowd is what was measured of so many maps, one way of following all of them.
+type Crowd struct {
+	Maps    int
+	Way     string
+	Watches int64         // that are open
+	Sync    time.Duration // until all maps are there
+	Heap    float64       // bytes of the process, for each map
+	Live    float64       // bytes of heap and stacks of the API server
+	CPU     float64       // of the API server, seconds for a change of one of the maps
+	Took    []time.Duration
+}
+
+// A way is a way to follow many maps. Follow returns once all are there, and calls seen with
+// each change that it is told of, from any goroutine.
+type way struct {
+	name   string
+	most   int // maps; 0: any number
+	follow func(ctx context.Context, m *manyMaps, seen func(name, value string)) (stop func(), err error)
+}
+
+const (
+	familyLabel = "scale"
+	oneKey      = "key"
+	manyBytes   = 1000 // of the one value of each map
+)
+
+var ways = []way{
+	{"a Family", 0, func(ctx context.Context, m *manyMaps, seen func(string, string)) (func(), error) {
+		family, err := mapstore.NewFamily(m.client, m.Namespace, m.selector(), mapstore.Options{})
+		if err != nil {
+			return nil, err
+		}
+		family.OnChange(func(name string, c mapstore.Change) {
+			v, _ := c.New.Get(oneKey)
+			seen(name, v)
+		})
+		go family.Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the family was closed before
+		return func() { family.Close() }, family.WaitForSync(ctx)
+	}},
+	{"a store each", 1000, func(ctx context.Context, m *manyMaps, seen func(string, string)) (func(), error) {
+		stores := make([]*mapstore.Store, m.maps)
+		for i := range stores {
+			var err error
+			if stores[i], err = mapstore.New(m.client, m.Namespace, m.name(i), mapstore.Options{}); err != nil {
+				return nil, err
+			}
+			stores[i].OnChange(func(c mapstore.Change) {
+				v, _ := c.New.Get(oneKey)
+				seen(stores[i].Name(), v)
+			})
+			go stores[i].Start(context.WithoutCancel(ctx)) //nolint:errcheck // it can only fail if the store was closed before
+		}
+		for _, s := range stores {
+			if err := s.WaitForSync(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return func() {
+			for _, s := range stores {
+				s.Close()
+			}
+		}, nil
+	}},
+	{"SharedInformerFactory", 0, func(ctx context.Context, m *manyMaps, seen func(string, string)) (func(), error) {
+		ctx, cancel := context.WithCancel(ctx)
+		factory := informers.NewSharedInformerFactoryWithOptions(m.client, 0, informers.WithNamespace(m.Namespace),
+			informers.WithTweakListOptions(func(o *metav1.ListOptions) { o.LabelSelector = m.selector() }))
+		told := func(object any) {
+			if cm, ok := object.(*corev1.ConfigMap); ok {
+				seen(cm.Name, cm.Data[oneKey])
+			}
+		}
+		if _, err := factory.Core().V1().ConfigMaps().Informer().AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+			AddFunc: told, UpdateFunc: func(_, object any) { told(object) },
+		}); err != nil {
+			cancel()
+			return nil, err
+		}
+		factory.StartWithContext(ctx)
+		return func() { cancel(); factory.Shutdown() }, factory.WaitForCacheSyncWithContext(ctx).AsError()
+	}},
+	{"controller-runtime's cache", 0, func(ctx context.Context, m *manyMaps, seen func(string, string)) (func(), error) {
+		selector, err := metav1.ParseToLabelSelector(m.selector())
+		if err != nil {
+			return nil, err
+		}
+		matching, err := metav1.LabelSelectorAsSelector(selector)
+		if err != nil {
+			return nil, err
+		}
+		config := m.Plane.Config()
+		config.Wrap(m.client.Counting)
+		c, err := cache.New(config, cache.Options{
+			DefaultNamespaces: map[string]cache.Config{m.Namespace: {}},
+			ByObject:          map[client.Object]cache.ByObject{&corev1.ConfigMap{}: {Label: matching}},
+		})
+		if err != nil {
+			return nil, err
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = c.Start(ctx) // the sync shows it
+		}()
+		stop := func() { cancel(); <-ended }
+		informer, err := c.GetInformer(ctx, &corev1.ConfigMap{})
+		if err != nil {
+			return stop, err
+		}
+		told := func(object any) {
+			if cm, ok := object.(*corev1.ConfigMap); ok {
+				seen(cm.Name, cm.Data[oneKey])
+			}
+		}
+		_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{AddFunc: told, UpdateFunc: func(_, object any) { told(object) }})
+		return stop, err
+	}},
+}
+
+// manyMaps are many maps with one label.
+type manyMaps struct {
+	*rig.Rig
+	maps    int
+	client  *rig.Client
+	server  *server
+	written int
+}
+
+func (m *manyMaps) name(i int) string { return fmt.Sprintf("%s-%d-%05d", familyLabel, m.maps, i) }
+func (m *manyMaps) selector() string  { return fmt.Sprintf("%s=of-%d", familyLabel, m.maps) }
+
+// Crowds measures each way of following many maps, in a minute for a thousand of them.
+func Crowds(ctx context.Context, r *rig.Rig, numbers []int, changes int, window time.Duration, say func(format string, args ...any)) ([]Crowd, error) {
+	var all []Crowd
+	for _, number := range numbers {
+		m := &manyMaps{Rig: r, maps: number}
+		say("%d maps", number)
+		if err := m.create(ctx); err != nil {
+			return nil, err
+		}
+		rows, err := m.measure(ctx, changes, window, say)
+		if err != nil {
+			return nil, fmt.Errorf("scale: %d maps: %w", number, err)
+		}
+		all = append(all, rows...)
+	}
+	return all, nil
+}
+
+func (m *manyMaps) create(ctx context.Context) error {
+	admin, err := m.Client()
+	if err != nil {
+		return err
+	}
+	defer admin.Close()
+	var group errgroup.Group
+	group.SetLimit(16)
+	for i := range m.maps {
+		group.Go(func() error {
+			object := rig.Object(m.Namespace, m.name(i), 0, 0)
+			object.Labels = map[string]string{familyLabel: fmt.Sprintf("of-%d", m.maps)}
+			object.Data = map[string]string{oneKey: value(i, manyBytes)}
+			_, err := admin.CoreV1().ConfigMaps(m.Namespace).Create(ctx, object, metav1.CreateOptions{})
+			return err
+		})
+	}
+	return group.Wait()
+}
+
+func (m *manyMaps) measure(ctx context.Context, changes int, window time.Duration, say func(format string, args ...any)) (rows []Crowd, err error) {
+	for _, way := range ways {
+		if way.most > 0 && m.maps > way.most {
+			continue
+		}
+		say("    %s", way.name)
+		row, err := m.row(ctx, way, changes, window)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", way.name, err)
+		}
+		rows = append(rows, *row)
+	}
+	return rows, nil
+}
+
+// row measures one way.
+func (m *manyMaps) row(ctx context.Context, way way, changes int, window time.Duration) (_ *Crowd, err error) {
+	if m.client, err = m.Client(); err != nil {
+		return nil, err
+	}
+	defer m.client.Close()
+	if m.server, err = newServer(ctx, m.client, window); err != nil {
+		return nil, err
+	}
+	row := &Crowd{Maps: m.maps, Way: way.name}
+	told := newSightings()
+	before, heap, watches := time.Now(), heapInUseHere(), m.client.Watches()
+	stop, err := way.follow(ctx, m, told.saw)
+	if stop != nil {
+		defer stop()
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := told.awaitMaps(ctx, m.maps); err != nil {
+		return nil, err
+	}
+	row.Sync = time.Since(before)
+	row.Watches = m.client.Watches() - watches
+	row.Heap = (heapInUseHere() - heap) / float64(m.maps)
+	if row.Live, err = m.server.live(ctx); err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	spent, err := m.server.spent(ctx, func() error {
+		for range changes {
+			took, err := m.change(ctx, told)
+			if err != nil {
+				return err
+			}
+			row.Took = append(row.Took, took)
+		}
+		return nil
+	})
+	spent -= m.server.share * time.Since(began).Seconds()
+	row.CPU = max(spent, tick/2) / float64(changes)
+	return row, err
+}
+
+// change changes one of the maps, and returns how long it takes until the callback knows.
+func (m *manyMaps) change(ctx context.Context, told *sightings) (time.Duration, error) {
+	m.written++
+	name := m.name(rand.IntN(m.maps)) // which one is what is random here
+	next := value(1_000_000+m.written, manyBytes)
+	patch := fmt.Sprintf(`{"data":{%q:%q}}`, oneKey, next)
+	seen := told.expect(name, next)
+	began := time.Now()
+	if _, err := m.client.CoreV1().ConfigMaps(m.Namespace).Patch(ctx, name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+		return 0, err
+	}
+	select {
+	case at := <-seen:
+		return at.Sub(began), nil
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-time.After(time.Minute):
+		return 0, fmt.Errorf("a change of %s has not come within a minute", name)
+	}
+}
+
+// sightings are what a way was told of.
+type sightings struct {
+	mu    sync.Mutex // protects all below
+	maps  map[string]bool
+	name  string
+	value string
+	seen  chan time.Time
+}
+
+func newSightings() *sightings { return &sightings{maps: make(map[string]bool)} }
+
+func (s *sightings) saw(name, value string) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.maps[name] = true
+	if s.seen != nil && name == s.name && value == s.value {
+		s.seen <- now
+		s.seen = nil
+	}
+}
+
+func (s *sightings) expect(name, value string) <-chan time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.name, s.value, s.seen = name, value, make(chan time.Time, 1)
+	return s.seen
+}
+
+// awaitMaps waits until so many maps have been seen.
+func (s *sightings) awaitMaps(ctx context.Context, number int) error {
+	for ; ; time.Sleep(time.Millisecond) {
+		s.mu.Lock()
+		n := len(s.maps)
+		s.mu.Unlock()
+		if n >= number || ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// heapInUseHere returns the bytes on the heap of this process that are in use.
+func heapInUseHere() float64 {
+	for range 3 {
+		runtime.GC()
+	}
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return float64(stats.HeapAlloc)
+}

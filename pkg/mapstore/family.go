@@ -1,0 +1,478 @@
+package mapstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// A Family is many maps that one watch follows: all ConfigMaps of a namespace that a label
+// selector matches. [Family.Store] returns the store of one of them. All methods may be
+// called from any goroutine.
+//
+// The stores share the watch, the list that confirms it after each reconnect, and the
+// client; an idle one has no goroutine. A map that loses the label leaves the family: for
+// its store, it is deleted. docs/scale.md says from how many maps on a family is cheaper
+// than a store for each.
+//
+// A family needs the rights to list and watch ConfigMaps in the namespace, which RBAC cannot
+// grant by name, and those of a writer, by name or not, for the maps that it writes.
+type Family struct {
+	options  Options
+	selector labels.Selector
+	logger   logr.Logger // without the selector
+	remote   *remote.Map
+	source   *source
+	roster   *roster
+	ticks    *watch.Var[uint64] // changes with the roster
+	panics   atomic.Uint64
+
+	mu       sync.Mutex // protects all below
+	members  map[string]*member
+	revision string // at which all members are as their replicas have them; "" before the first list
+	struck   uint64 // how often members were struck off
+	phase    phase
+	launch   func(*Store) // begins a store's committer; set by Start
+	stop     context.CancelCauseFunc
+	waiting  []*Store            // that have had a write before Start
+	closing  map[*Store]struct{} // whose callbacks have not ended yet
+
+	tasks  sync.WaitGroup // adding to it is protected by mu
+	halted chan struct{}  // closed when all tasks have ended
+}
+
+// A member is a map of a family, there or not.
+type member struct {
+	feed   *feed
+	keeper *keeper // nil if there are no backups
+	store  *Store  // nil while nobody has asked for it
+}
+
+// NewFamily returns the family of the ConfigMaps in a namespace that the selector matches,
+// in the syntax of kubectl's -l: "app=shop,tier in (web)". Like [New] it does no I/O:
+// [Family.Start] runs the family and all its stores.
+//
+// The options are those of each store, with these differences. Metadata.Labels, for maps
+// that a store creates, are completed by the labels that the selector asks for. Backup
+// names a folder, which must exist, with a file for each map, named after it. MustExist is
+// about the maps that Store was called for, and not about the family as a whole.
+//
+// NewFamily returns [ErrInvalidName] for a namespace that Kubernetes would refuse, and
+// [ErrInvalidArgument] for a nil client, a malformed option, and a selector that is
+// malformed or matches maps without labels, as the empty one does. It does so too for a
+// selector that does not say which labels a new map has, such as "app in (a,b)" or "app",
+// unless Metadata.Labels says it, or MustExist that stores create nothing.
+func NewFamily(client kubernetes.Interface, namespace, selector string, opts Options) (*Family, error) {
+	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+		return nil, fmt.Errorf("%w: namespace %q: %s", ErrInvalidName, namespace, strings.Join(problems, ", "))
+	}
+	opts, err := checked(client, namespace, "family", opts)
+	if err != nil {
+		return nil, err
+	}
+	parsed, err := labels.Parse(selector)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: the selector %q: %w", ErrInvalidArgument, selector, err)
+	case parsed.Matches(labels.Set{}):
+		return nil, fmt.Errorf("%w: the selector %q matches maps without labels, such as kube-root-ca.crt", ErrInvalidArgument, selector)
+	}
+	opts.Metadata = opts.Metadata.clone()
+	opts.Metadata.Labels = labelsFor(parsed, opts.Metadata.Labels)
+	if !opts.MustExist && !parsed.Matches(labels.Set(opts.Metadata.Labels)) {
+		return nil, fmt.Errorf("%w: the selector %q does not say which labels a new map has; Options.Metadata.Labels can, or Options.MustExist", ErrInvalidArgument, selector)
+	}
+	if err := opts.Metadata.validate(namespace, "family"); err != nil {
+		return nil, err
+	}
+	f := &Family{
+		selector: parsed,
+		logger:   opts.Logger,
+		remote:   remote.NewFamily(client, namespace, parsed, opts.FieldManager),
+		roster:   newRoster(),
+		ticks:    watch.NewVar(uint64(0)),
+		members:  make(map[string]*member),
+		closing:  make(map[*Store]struct{}),
+		halted:   make(chan struct{}),
+	}
+	opts.Logger = opts.Logger.WithValues("namespace", namespace, "selector", selector)
+	f.options = opts
+	f.source = newSource(f.remote, opts)
+	f.source.feeds = f
+	return f, nil
+}
+
+// labelsFor returns labels, and those that the selector asks for in so many words.
+func labelsFor(selector labels.Selector, given map[string]string) map[string]string {
+	all := maps.Clone(given)
+	if all == nil {
+		all = make(map[string]string)
+	}
+	requirements, _ := selector.Requirements()
+	for _, r := range requirements {
+		values := r.Values().UnsortedList()
+		switch r.Operator() {
+		case selection.Equals, selection.DoubleEquals, selection.In:
+			if _, ok := all[r.Key()]; !ok && len(values) == 1 {
+				all[r.Key()] = values[0]
+			}
+		default:
+		}
+	}
+	return all
+}
+
+// Start runs the family and its stores, and blocks until ctx is done or Close is called, as
+// [Store.Start] does.
+func (f *Family) Start(ctx context.Context) error {
+	ctx, err := f.begin(ctx)
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	f.end()
+	f.tasks.Wait()
+	stores := f.stores()
+	for _, s := range stores {
+		s.end()
+		s.calls.Wait()
+		s.committer.close()
+	}
+	f.finishBackups()
+	awaitCalls(f.remote.Calls())
+	for _, s := range stores {
+		awaitCalls(s.remote.Calls())
+	}
+	f.source.link.Close()
+	close(f.halted)
+	f.close()
+	return nil
+}
+
+// begin starts what runs until ctx is done.
+func (f *Family) begin(ctx context.Context) (context.Context, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch f.phase {
+	case closed:
+		return nil, ErrClosed
+	case running:
+		return nil, fmt.Errorf("%w: the family has been started before", ErrInvalidArgument)
+	}
+	f.phase = running
+	ctx, f.stop = context.WithCancelCause(quiet(ctx))
+	f.launch = func(s *Store) {
+		own, stop := context.WithCancelCause(ctx)
+		s.stop = stop
+		f.tasks.Go(func() {
+			s.committer.run(own)
+			close(s.halted)
+		})
+	}
+	f.restoreLocked()
+	f.tasks.Go(func() { f.source.run(ctx) })
+	f.tasks.Go(func() { f.keep(ctx) })
+	for _, s := range f.waiting {
+		f.commitLocked(s)
+	}
+	f.waiting = nil
+	return ctx, nil
+}
+
+// end marks the family as closed, and returns its phase before that.
+func (f *Family) end() (before phase, stop context.CancelCauseFunc) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before, f.phase = f.phase, closed
+	return before, f.stop
+}
+
+// close ends all subscriptions.
+func (f *Family) close() {
+	f.mu.Lock()
+	all := slices.Collect(maps.Keys(f.closing))
+	f.mu.Unlock()
+	for _, s := range append(all, f.stores()...) {
+		s.views.close(s.current)
+	}
+	f.ticks.Close()
+}
+
+// Close ends the family and all its stores, as [Store.Close] does.
+func (f *Family) Close() error {
+	before, stop := f.end()
+	if stop != nil {
+		stop(ErrClosed)
+		<-f.halted
+	}
+	if before == fresh {
+		for _, s := range f.stores() {
+			s.end()
+			s.calls.Wait()
+			s.committer.close()
+		}
+		f.source.link.Close()
+	}
+	f.close()
+	return nil
+}
+
+// Namespace returns the namespace of the family's ConfigMaps.
+func (f *Family) Namespace() string { return f.remote.Namespace() }
+
+// Selector returns the family's label selector.
+func (f *Family) Selector() string { return f.selector.String() }
+
+// Cluster returns the URL of the API server, as [Store.Cluster] does.
+func (f *Family) Cluster() string { return f.remote.Host() }
+
+// NeedLeaderElection tells controller-runtime that every replica of a controller runs the
+// family.
+func (f *Family) NeedLeaderElection() bool { return false }
+
+// WaitForSync blocks until all maps are current and follow the API server, as
+// [Store.WaitForSync] does for one. The families' stores are synced when the family is.
+func (f *Family) WaitForSync(ctx context.Context) error {
+	if err := f.source.awaitSync(ctx, time.Now(), f.selector.String()); err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range f.stores() {
+		s.views.settle(ctx, s.Snapshot())
+		errs = append(errs, s.lack())
+	}
+	return errors.Join(errs...)
+}
+
+// Verify asks the API server whether the caller may list and watch the namespace's
+// ConfigMaps, as [Store.Verify] does. For the rights to one map, ask its store.
+func (f *Family) Verify(ctx context.Context) error {
+	return verify(ctx, f.remote, []string{"list", "watch"})
+}
+
+// Check returns Status().Err. It is a healthz.Checker.
+func (f *Family) Check(*http.Request) error { return f.Status().Err }
+
+// Store returns the store of one map, which need not exist: neither yet nor any more. Its
+// promises, methods and options are those of every store, except that the family runs it:
+// its Start returns [ErrInvalidArgument]. Close ends the store's subscriptions and writes,
+// and nothing of the family; it costs little to leave a store open.
+//
+// Store returns the same store for the same name until that is closed. For a name that
+// Kubernetes would refuse, it returns a store whose methods return [ErrInvalidName], and
+// which finds the map empty.
+func (f *Family) Store(name string) *Store {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := validateName(f.remote.Namespace(), name); err != nil {
+		s := assemble(&feed{source: f.source, remote: f.remote.Member(name), local: newReplica()}, f.optionsOf(name))
+		s.flaw = err
+		s.phase = closed
+		close(s.closed)
+		s.committer.close()
+		return s
+	}
+	m := f.memberLocked(name)
+	if m.store != nil {
+		return m.store
+	}
+	if m.feed.local.load().sequence == 0 && f.revision != "" {
+		m.feed.local.restore(absentSnapshot("", f.revision))
+	}
+	m.feed.remote = f.remote.Member(name)
+	s := assemble(m.feed, f.optionsOf(name))
+	s.family, s.phase = f, running
+	if m.keeper != nil {
+		s.keeper = m.keeper
+	}
+	s.committer.begin = sync.OnceFunc(func() { f.commit(s) })
+	m.store = s
+	if f.phase == closed {
+		s.end()
+		s.committer.close()
+		s.views.close(s.current)
+	}
+	return s
+}
+
+// optionsOf returns the options of one store.
+func (f *Family) optionsOf(name string) Options {
+	opts := f.options
+	opts.Logger = f.logger.WithValues("namespace", f.remote.Namespace(), "configmap", name)
+	opts.Backup = f.backupOf(name)
+	return opts
+}
+
+// memberLocked returns a member, which begins if there is none of that name.
+func (f *Family) memberLocked(name string) *member {
+	m, ok := f.members[name]
+	if !ok {
+		m = &member{feed: &feed{source: f.source, local: newReplica()}}
+		m.feed.local.begin(f.struck, nil, f.noting(name))
+		m.keeper = f.keeperOf(name, m.feed)
+		f.members[name] = m
+	}
+	return m
+}
+
+// noting returns what a member's replica is to call with each version.
+func (f *Family) noting(name string) func(*Snapshot) {
+	return func(now *Snapshot) { f.ticks.Store(f.roster.note(name, now)) }
+}
+
+// commit begins the committer of a store, which has its first write.
+func (f *Family) commit(s *Store) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	switch f.phase {
+	case fresh:
+		f.waiting = append(f.waiting, s)
+	case running:
+		f.commitLocked(s)
+	default:
+		s.committer.close()
+	}
+}
+
+func (f *Family) commitLocked(s *Store) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == closed {
+		s.committer.close()
+		return
+	}
+	f.launch(s)
+}
+
+// closeStore ends the store of one map.
+func (f *Family) closeStore(s *Store) {
+	_, stop := s.end()
+	s.calls.Wait()
+	if stop != nil {
+		stop(ErrClosed)
+		<-s.halted
+	} else {
+		s.committer.close()
+	}
+	f.detach(s)
+	s.views.close(s.current)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.closing, s)
+}
+
+// detach gives the map of a store that has ended another replica, which goes on where the
+// store's is: the store keeps its last state.
+func (f *Family) detach(s *Store) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := f.members[s.Name()]
+	if m == nil || m.store != s || f.phase == closed {
+		return
+	}
+	next := *m.feed
+	next.local = newReplica()
+	next.local.begin(0, m.feed.local.leave(), f.noting(s.Name()))
+	m.feed, m.store = &next, nil
+	f.closing[s] = struct{}{}
+	if m.keeper != nil {
+		keeper := f.keeperOf(s.Name(), m.feed)
+		keeper.saved = m.keeper.saved
+		m.keeper = keeper
+	}
+}
+
+// stores returns the stores that were asked for and not closed, by name.
+func (f *Family) stores() []*Store {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var all []*Store
+	for _, name := range slices.Sorted(maps.Keys(f.members)) {
+		if s := f.members[name].store; s != nil {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// storeOf returns the store of a map; nil if nobody has asked for it.
+func (f *Family) storeOf(name string) *Store {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if m := f.members[name]; m != nil {
+		return m.store
+	}
+	return nil
+}
+
+// Names returns the names of the maps that exist, sorted.
+func (f *Family) Names() []string { return f.roster.names() }
+
+// Snapshot returns the newest version of one map, which need not exist. It makes no store.
+func (f *Family) Snapshot(name string) *Snapshot {
+	if now := f.roster.get(name); now != nil {
+		return now
+	}
+	return &Snapshot{}
+}
+
+// names, visit, reached, hasCopy and synced make the family the feeds of its source.
+func (f *Family) names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.members))
+}
+
+func (f *Family) visit(name string, fn func(*feed)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn(f.memberLocked(name).feed)
+}
+
+// maxAbsent is how many maps that are gone a family remembers, in addition to as many as
+// there are maps. Whoever remembers one knows that it is another when it comes back.
+const maxAbsent = 1000
+
+func (f *Family) reached(revision string) {
+	exist, absent := f.roster.count()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.revision = revision
+	if absent <= exist+maxAbsent {
+		return
+	}
+	gone := f.roster.strike(func(name string) bool { return f.members[name].store == nil })
+	for _, name := range gone {
+		delete(f.members, name)
+	}
+	f.struck++
+	if len(gone) > 0 {
+		f.ticks.Store(0)
+	}
+}
+
+func (f *Family) hasCopy() bool {
+	exist, _ := f.roster.count()
+	return exist > 0
+}
+
+func (f *Family) synced() {
+	exist, _ := f.roster.count()
+	f.options.Logger.Info("Synced the family", "cluster", f.remote.Host(), "maps", exist)
+}

@@ -1,0 +1,114 @@
+package mapstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/unrolled/mapstore/v2/pkg/watch"
+)
+
+// OnChange calls fn with the name of a map of the family and its [Change], for each map that
+// changes, as [Store.OnChange] does for one: there is one call at a time, the first Change
+// of a map begins at an empty one, and those that come during a call are merged, map by
+// map. Maps are told of in the order in which they have changed.
+//
+// fn is also called when a map comes or goes, even if it has no key that a filter lets
+// through: then Change.Old.Exists and Change.New.Exists differ.
+//
+// OnChange panics when fn or a filter is nil.
+func (f *Family) OnChange(fn func(name string, change Change), filters ...Filter) *watch.Subscription {
+	if fn == nil || slices.ContainsFunc(filters, func(f Filter) bool { return f == nil }) {
+		panic("mapstore: OnChange with a nil function or filter")
+	}
+	t := &teller{family: f, fn: fn, filters: filters, isDue: make(map[string]bool), chains: make(map[string]*chain), ready: make(chan struct{})}
+	t.subscription = f.ticks.Subscribe(func(uint64, uint64) { t.tell() }, watch.OnPanic(f.logPanic), watch.NamedAfter(fn))
+	close(t.ready)
+	return t.subscription
+}
+
+// Subscriptions returns the subscriptions that [Family.OnChange] has made, in no particular
+// order.
+func (f *Family) Subscriptions() []*watch.Subscription { return f.ticks.Subscriptions() }
+
+func (f *Family) logPanic(recovered any, stack []byte) {
+	logPanic(f.options.Logger, &f.panics, recovered, stack)
+}
+
+// A teller tells one subscriber of the maps of a family.
+type teller struct {
+	family  *Family
+	fn      func(string, Change)
+	filters []Filter
+
+	ready        chan struct{} // closed when subscription is set
+	subscription *watch.Subscription
+
+	// Used by one call of tell at a time.
+	seen   uint64            // the roster's sequence number up to which due is complete
+	due    []string          // maps to tell of
+	isDue  map[string]bool   // those of due
+	chains map[string]*chain // of the maps that were told of
+}
+
+// tell tells of all maps that have changed.
+func (t *teller) tell() {
+	<-t.ready
+	ended := false
+	defer func() {
+		if !ended { // fn has panicked, or ended its goroutine; the others' turn is still to come
+			t.family.ticks.Store(0)
+		}
+	}()
+	for t.collect(); len(t.due) > 0 && !t.subscription.Stopped(); t.collect() {
+		name := t.due[0]
+		t.due = t.due[1:]
+		delete(t.isDue, name)
+		t.tellOf(name)
+	}
+	ended = true
+}
+
+// collect adds the maps that have changed to those that are due.
+func (t *teller) collect() {
+	changed, struck, now := t.family.roster.since(t.seen)
+	if struck {
+		for name := range t.chains {
+			if t.family.roster.get(name) == nil {
+				changed = append(changed, name)
+			}
+		}
+	}
+	for _, name := range changed {
+		if !t.isDue[name] {
+			t.isDue[name] = true
+			t.due = append(t.due, name)
+		}
+	}
+	t.seen = now
+}
+
+// tellOf tells of one map, if there is anything to tell.
+func (t *teller) tellOf(name string) {
+	c, now := t.chains[name], t.family.roster.get(name)
+	if c == nil {
+		c = newChain(t.filters)
+		t.chains[name] = c
+	}
+	if now == nil { // nobody remembers it any more, and so does the teller
+		delete(t.chains, name)
+		now = absentSnapshot(c.last.uid, c.last.revision)
+		now.sequence, now.resets = c.last.sequence+1, c.last.resets
+	}
+	before := c.last
+	change, ok := c.next(now)
+	if !ok && before.Exists() != now.Exists() {
+		c.last, c.told, ok = now, true, true
+	}
+	if !ok {
+		return
+	}
+	if s := t.family.storeOf(name); s != nil && !s.views.settle(context.Background(), now) && t.subscription.Stopped() {
+		return
+	}
+	t.fn(name, change)
+}

@@ -1,0 +1,93 @@
+package mapstore
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// Status returns the current status of the family as a whole. It does no I/O.
+//
+// Exists says whether any of the maps does. Revision is the newest at which all of them are
+// known. Bytes are those of the largest map. Rejected and Reasons have names of the form
+// "map/key", and WriteErr and LastFailure name the map. Err is as of a store; it is also
+// not nil while a store that was asked for lacks what is required of it.
+func (f *Family) Status() Status {
+	link := f.source.link.Load()
+	status := Status{Synced: link.synced, LastContact: f.source.lastContact(), Reasons: make(map[string]string)}
+	var lacks []error
+	restored := &Snapshot{} // the oldest version that comes from a backup
+	for _, name := range f.roster.names() {
+		now := f.roster.get(name)
+		if now == nil {
+			continue
+		}
+		status.Exists = true
+		status.Bytes = max(status.Bytes, now.size().values)
+		if now.isRestored() && (!restored.isRestored() || now.restored.Before(restored.restored)) {
+			restored = now
+		}
+	}
+	status.Restored = restored.restored
+	for _, s := range f.stores() {
+		of := s.Status()
+		for name, reason := range of.Reasons {
+			status.Rejected = append(status.Rejected, s.Name()+"/"+name)
+			status.Reasons[s.Name()+"/"+name] = reason
+		}
+		if of.WriteErr != nil && status.WriteErr == nil {
+			status.WriteErr = fmt.Errorf("%w (ConfigMap %s)", of.WriteErr, s.Name())
+		}
+		if last := of.LastFailure; last.Time.After(status.LastFailure.Time) {
+			status.LastFailure = Failure{last.Time, fmt.Errorf("%w (ConfigMap %s)", last.Err, s.Name())}
+		}
+		if err := s.lack(); err != nil {
+			lacks = append(lacks, fmt.Errorf("%w (ConfigMap %s)", err, s.Name()))
+		}
+	}
+	slices.Sort(status.Rejected)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	status.Revision = f.revision
+	if f.phase == closed {
+		status.Err = ErrClosed
+	} else if status.Err = f.source.doubt(link, restored); status.Err == nil {
+		status.Err = errors.Join(lacks...)
+	}
+	return status
+}
+
+// Stats returns the figures of the family and of all stores that are open, added up. Lag is
+// the largest. Versions and Resets are those of the stores; Reconnects are the family's.
+func (f *Family) Stats() Stats {
+	sum := Stats{Reconnects: max(f.source.watches.Load(), 1) - 1, Panics: f.panics.Load()}
+	for _, subscription := range f.Subscriptions() {
+		sum.Subscriptions++
+		sum.Lag = max(sum.Lag, subscription.Lag())
+	}
+	for _, s := range f.stores() {
+		of := s.Stats()
+		sum.Versions += of.Versions
+		sum.Resets += of.Resets
+		sum.Requests += of.Requests
+		sum.RequestTime += of.RequestTime
+		sum.Commits += of.Commits
+		sum.Conflicts += of.Conflicts
+		sum.StoodBack += of.StoodBack
+		sum.Unsigned += of.Unsigned
+		sum.Transactions += of.Transactions
+		sum.UnknownOutcomes += of.UnknownOutcomes
+		sum.Aborted += of.Aborted
+		sum.Failures += of.Failures
+		sum.Queued += of.Queued
+		sum.Rejections += of.Rejections
+		sum.Panics += of.Panics
+		sum.Subscriptions += of.Subscriptions
+		sum.Lag = max(sum.Lag, of.Lag)
+	}
+	for _, k := range f.keepers() {
+		sum.Backups += k.written.Load()
+		sum.BackupFailures += k.failures.Load()
+	}
+	return sum
+}
