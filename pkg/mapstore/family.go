@@ -47,6 +47,7 @@ type Family struct {
 	members  map[string]*member
 	revision string // at which all members are as their replicas have them; "" before the first list
 	struck   uint64 // how often members were struck off
+	kept     int    // how many absent ones were left then, as they have stores
 	phase    phase
 	launch   func(*Store) // begins a store's committer; set by Start
 	stop     context.CancelCauseFunc
@@ -453,18 +454,22 @@ func (f *Family) reached(revision string) {
 	exist, absent := f.roster.count()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.revision == "" { // Store may have been called since the list was asked for
+		for _, m := range f.members {
+			m.feed.local.restore(absentSnapshot("", revision))
+		}
+	}
 	f.revision = revision
-	if absent <= exist+maxAbsent {
+	if absent <= exist+maxAbsent+2*f.kept {
 		return
 	}
 	gone := f.roster.strike(func(name string) bool { return f.members[name].store == nil })
 	for _, name := range gone {
 		delete(f.members, name)
 	}
+	f.kept = absent - len(gone)
 	f.struck++
-	if len(gone) > 0 {
-		f.ticks.Store(0)
-	}
+	f.ticks.Store(0)
 }
 
 func (f *Family) hasCopy() bool {

@@ -114,7 +114,11 @@ func (f *Family) finishBackups() {
 		return
 	}
 	current := f.source.lastContact()
+	renews := f.options.BackupMaxAge > 0 && f.source.doubt(f.source.link.Load(), &Snapshot{}) == nil
 	for _, k := range f.keepers() {
+		if renews {
+			k.saved = 0
+		}
 		k.keep(current)
 	}
 }

@@ -20,7 +20,7 @@ func (f *Family) OnChange(fn func(name string, change Change), filters ...Filter
 	if fn == nil || slices.ContainsFunc(filters, func(f Filter) bool { return f == nil }) {
 		panic("mapstore: OnChange with a nil function or filter")
 	}
-	t := &teller{family: f, fn: fn, filters: filters, isDue: make(map[string]bool), chains: make(map[string]*chain), ready: make(chan struct{})}
+	t := &teller{family: f, fn: fn, filters: filters, chains: make(map[string]*dueChain), ready: make(chan struct{})}
 	t.subscription = f.ticks.Subscribe(func(uint64, uint64) { t.tell() }, watch.OnPanic(f.logPanic), watch.NamedAfter(fn))
 	close(t.ready)
 	return t.subscription
@@ -44,10 +44,15 @@ type teller struct {
 	subscription *watch.Subscription
 
 	// Used by one call of tell at a time.
-	seen   uint64            // the roster's sequence number up to which due is complete
-	due    []string          // maps to tell of
-	isDue  map[string]bool   // those of due
-	chains map[string]*chain // of the maps that were told of
+	seen   uint64               // the roster's sequence number up to which due is complete
+	due    []string             // maps to tell of
+	chains map[string]*dueChain // of the maps that were told of, or are due
+}
+
+// A dueChain is the chain of one map.
+type dueChain struct {
+	chain
+	due bool
 }
 
 // tell tells of all maps that have changed.
@@ -62,10 +67,9 @@ func (t *teller) tell() {
 	for t.collect(); len(t.due) > 0 && !t.subscription.Stopped(); t.collect() {
 		name := t.due[0]
 		t.due = t.due[1:]
-		delete(t.isDue, name)
-		t.tellOf(name)
+		t.tellOf(name, t.chains[name])
 	}
-	ended = true
+	t.due, ended = nil, true
 }
 
 // collect adds the maps that have changed to those that are due.
@@ -79,8 +83,13 @@ func (t *teller) collect() {
 		}
 	}
 	for _, name := range changed {
-		if !t.isDue[name] {
-			t.isDue[name] = true
+		c := t.chains[name]
+		if c == nil {
+			c = &dueChain{chain: chain{last: nothing, filters: t.filters}}
+			t.chains[name] = c
+		}
+		if !c.due {
+			c.due = true
 			t.due = append(t.due, name)
 		}
 	}
@@ -88,12 +97,9 @@ func (t *teller) collect() {
 }
 
 // tellOf tells of one map, if there is anything to tell.
-func (t *teller) tellOf(name string) {
-	c, now := t.chains[name], t.family.roster.get(name)
-	if c == nil {
-		c = newChain(t.filters)
-		t.chains[name] = c
-	}
+func (t *teller) tellOf(name string, c *dueChain) {
+	c.due = false // before the call: after a panic, the version must not come again
+	now := t.family.roster.get(name)
 	if now == nil { // nobody remembers it any more, and so does the teller
 		delete(t.chains, name)
 		now = absentSnapshot(c.last.uid, c.last.revision)

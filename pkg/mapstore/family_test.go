@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +20,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
@@ -518,6 +521,75 @@ func TestAFamilyFindsItsPlaceAgain(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What is asked for while a list is under way, which knows nothing of it yet.
+func TestAStoreMayBeAskedForDuringTheFirstList(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		ours(api, "a").Set("k", "1")
+		slow := api.Fail(mapstoretest.Slow(time.Second), "list")
+		family := api.StartFamily(t, selector, mapstore.Options{})
+		time.Sleep(500 * time.Millisecond)
+		a, b := family.Store("a"), family.Store("b")
+		for _, s := range []*mapstore.Store{a, b} {
+			if _, err := s.WaitUntil(within(t, time.Minute), func(*mapstore.Snapshot) bool { return true }); err != nil {
+				t.Errorf("%s: %v", s.Name(), err)
+			}
+		}
+		slow.End()
+		if v, _ := a.Get("k"); v != "1" || b.Snapshot().Exists() {
+			t.Errorf("%q, %v", v, b.Snapshot())
+		}
+	})
+}
+
+// The answer to a list is late, and a store that was asked for meanwhile has written since:
+// nothing has gone back in time.
+func TestAListThatIsLateTakesNothingBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		ours(api, "a").Set("k", "1")
+		config, held := api.Config(), make(chan struct{})
+		var lists atomic.Int64
+		config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				response, err := next.RoundTrip(r)
+				if r.Method == http.MethodGet && r.URL.Query().Get("watch") == "" && r.URL.Query().Get("fieldSelector") == "" && strings.HasSuffix(r.URL.Path, "configmaps") && lists.Add(1) == 2 {
+					<-held
+				}
+				return response, err
+			})
+		})
+		client, err := kubernetes.NewForConfig(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		family, err := mapstore.NewFamily(client, "default", selector, mapstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var running sync.WaitGroup
+		running.Go(func() { _ = family.Start(context.Background()) })
+		defer running.Wait()
+		defer family.Close()
+		if err := family.WaitForSync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		outage := api.Fail(mapstoretest.Refused(), "watch", "list")
+		ours(api, "b").Set("k", "1") // which nobody has heard of yet
+		outage.End()
+		time.Sleep(3 * time.Second) // the second list waits for its answer, which has b as it was
+		b := family.Store("b")
+		if err := b.Set(t.Context(), "k", "2"); err != nil {
+			t.Fatal(err)
+		}
+		close(held)
+		time.Sleep(5 * time.Second)
+		if v, _ := b.Get("k"); v != "2" || b.Stats().Resets != 0 {
+			t.Errorf("b has %q, %d resets", v, b.Stats().Resets)
+		}
+	})
 }
 
 // Members of two families, as in two processes, and answers that are lost: each increment

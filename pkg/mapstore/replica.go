@@ -23,8 +23,11 @@ type replica struct {
 	resets   uint64               // of what was there before the first version
 }
 
+// nothing is what every replica has at first. A family has many of them.
+var nothing = &Snapshot{}
+
 func newReplica() *replica {
-	return &replica{current: watch.NewVar(&Snapshot{})}
+	return &replica{current: watch.NewVar(nothing)}
 }
 
 // begin makes the replica go on after a version, if there is one, else after so many resets

@@ -34,7 +34,7 @@ func (r *roster) note(name string, now *Snapshot) uint64 {
 	defer r.mu.Unlock()
 	element, ok := r.lines[name]
 	if !ok {
-		element = r.order.PushFront(&line{name: name, now: &Snapshot{}})
+		element = r.order.PushFront(&line{name: name, now: nothing})
 		r.lines[name] = element
 		r.absent++
 	}

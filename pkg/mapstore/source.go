@@ -135,8 +135,8 @@ func (src *source) listedAll(list *corev1.ConfigMapList, asked map[string]*Snaps
 	listed := func(name, position string, answer *Snapshot) {
 		src.feeds.visit(name, func(f *feed) {
 			before, known := asked[name]
-			if !known {
-				before = f.local.load()
+			if !known { // of one that has begun since, the list proves nothing but what it has
+				before = &Snapshot{rewinds: f.local.load().rewinds}
 			}
 			now := f.local.confirm(answer, before)
 			if now == nil {

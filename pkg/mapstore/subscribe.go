@@ -67,7 +67,7 @@ type chain struct {
 }
 
 func newChain(filters []Filter) *chain {
-	return &chain{last: &Snapshot{}, filters: filters}
+	return &chain{last: nothing, filters: filters}
 }
 
 func (c *chain) next(now *Snapshot) (Change, bool) {

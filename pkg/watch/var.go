@@ -19,8 +19,8 @@ type Var[T any] struct {
 	initial *version[T]
 	workers workerPool
 
-	mu        sync.Mutex // protects followers, closed, and the order of stores
-	followers map[follower]struct{}
+	mu        sync.Mutex            // protects followers, closed, and the order of stores
+	followers map[follower]struct{} // nil before the first one
 	closed    bool
 }
 
@@ -34,7 +34,7 @@ type follower interface{ wake(now wakeTime) }
 
 // NewVar returns a Var that holds initial, from which every follower starts.
 func NewVar[T any](initial T) *Var[T] {
-	v := &Var[T]{initial: &version[T]{initial}, followers: make(map[follower]struct{})}
+	v := &Var[T]{initial: &version[T]{initial}}
 	v.current.Store(v.initial)
 	return v
 }
@@ -184,6 +184,9 @@ func (v *Var[T]) add(f follower) bool {
 	defer v.mu.Unlock()
 	if v.closed {
 		return false
+	}
+	if v.followers == nil {
+		v.followers = make(map[follower]struct{})
 	}
 	v.followers[f] = struct{}{}
 	return true
