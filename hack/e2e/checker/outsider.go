@@ -121,9 +121,12 @@ func (o *Outsider) record(do func(name string) (*corev1.ConfigMap, error)) error
 	return nil
 }
 
+// FamilyLabel is a label of the maps that an Outsider creates. Its value is the map's name.
+const FamilyLabel = "family"
+
 func (o *Outsider) object(name string, data map[string]string) *corev1.ConfigMap {
 	return &corev1.ConfigMap{
-		ObjectMeta: metav1.ObjectMeta{Name: o.run.name, Annotations: map[string]string{outsiderAnnotation: name}},
+		ObjectMeta: metav1.ObjectMeta{Name: o.run.name, Labels: map[string]string{FamilyLabel: o.run.name}, Annotations: map[string]string{outsiderAnnotation: name}},
 		Data:       data,
 	}
 }

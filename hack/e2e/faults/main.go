@@ -25,6 +25,7 @@ func main() {
 	var s settings
 	flag.IntVar(&s.rounds, "rounds", 1, "how many times each fault comes and goes")
 	flag.Uint64Var(&s.seed, "seed", 42, "what the moments are drawn from")
+	flag.BoolVar(&s.family, "family", false, "the stores are those of families")
 	pattern := flag.String("run", "", "only the rows whose name matches this regular expression")
 	file := flag.String("write", "", "a file whose table is to be replaced, between "+beginMarker+" and "+endMarker)
 	flag.Parse()

@@ -54,24 +54,43 @@ func (b *testbed) newMember(ctx context.Context, config *rest.Config) (*member, 
 	if b.row.way != nil {
 		client = m.http.Clientset
 	}
-	if m.store, err = mapstore.New(client, b.namespace, mapName, b.row.stores); err != nil {
+	if m.store, err = b.startStore(client); err != nil {
 		return nil, err
 	}
-	b.runStore(m.store)
 	m.client = b.run.Client(m.name, m.store)
 	ctx, cancel := context.WithTimeout(ctx, rig.Patience)
 	defer cancel()
 	return m, m.store.WaitForSync(ctx)
 }
 
-// runStore runs a store until the testbed is closed.
-func (b *testbed) runStore(store *mapstore.Store) {
+// startStore runs a store, or the family that it is of, until the testbed is closed.
+func (b *testbed) startStore(client kubernetes.Interface) (*mapstore.Store, error) {
+	if b.settings.family {
+		family, err := mapstore.NewFamily(client, b.namespace, checker.FamilyLabel+"="+mapName, b.row.stores)
+		if err != nil {
+			return nil, err
+		}
+		b.runUntilClosed(family)
+		return family.Store(mapName), nil
+	}
+	store, err := mapstore.New(client, b.namespace, mapName, b.row.stores)
+	if err != nil {
+		return nil, err
+	}
+	b.runUntilClosed(store)
+	return store, nil
+}
+
+func (b *testbed) runUntilClosed(r interface {
+	Start(ctx context.Context) error
+	Close() error
+}) {
 	var running sync.WaitGroup
 	running.Go(func() {
-		_ = store.Start(context.Background()) // it ends by Close, as the rows that need it to check
+		_ = r.Start(context.Background()) // it ends by Close, as the rows that need it to check
 	})
 	b.onClose(func() {
-		store.Close()
+		_ = r.Close()
 		running.Wait()
 	})
 }

@@ -91,6 +91,7 @@ type settings struct {
 	seed   uint64
 	rounds int
 	short  bool // in tests: shorter faults, fewer rows
+	family bool // the stores are those of families, one each
 }
 
 // execute runs the row.

@@ -54,7 +54,11 @@ func userWithRights(ctx context.Context, b *testbed) (*rest.Config, error) {
 }
 
 func grant(ctx context.Context, b *testbed) error {
-	return b.plane.Grant(ctx, b.namespace, userName, storeRights())
+	rights := []rbacv1.PolicyRule{storeRights()}
+	if b.settings.family {
+		rights = append(rights, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"configmaps"}, Verbs: []string{"list", "watch"}})
+	}
+	return b.plane.Grant(ctx, b.namespace, userName, rights...)
 }
 
 // revoke takes the stores' rights away.
