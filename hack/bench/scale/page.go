@@ -74,7 +74,11 @@ func (f figures) Changes() report.Table {
 func (f figures) Crowds() report.Table {
 	t := report.Table{Header: []string{"maps", "way", "watches", "all there after", "heap a map", "API server's memory", "its CPU a change", "a change is known after, p50", "p99"}}
 	for _, c := range f.Result.Crowds {
-		t.Add(report.Count(c.Maps), c.Way, report.Count(int(c.Watches)), report.Duration(c.Sync), report.Bytes(c.Heap), report.Bytes(c.Live),
+		heap := "–" // of few maps it is that of connections, and of what was there before
+		if c.Maps >= 100 {
+			heap = report.Bytes(c.Heap)
+		}
+		t.Add(report.Count(c.Maps), c.Way, report.Count(int(c.Watches)), report.Duration(c.Sync), heap, report.Bytes(c.Live),
 			seconds(c.CPU), report.Duration(stats.Median(c.Took)), report.Duration(stats.Percentile(c.Took, 99)))
 	}
 	return t
