@@ -45,6 +45,10 @@ await_control_plane() {
 	return 1
 }
 
+haproxy() {
+	hack/kube/install-haproxy.sh || { failed=1; results+=("FAILED hack/kube: see above what is missing"); }
+}
+
 step "gotestsum"
 compile_tool gotest.tools/gotestsum
 tool gotestsum --version || exit
@@ -59,9 +63,11 @@ for name in "$@"; do
 		group contention testname 1 ./hack/contention # in virtual time, so that the race detector would only slow it down
 		;;
 	cluster) # one package at a time: their control planes share the cores
+		haproxy
 		await_control_plane && group cluster testname 1 $race ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/... ./controller/...
 		;;
 	e2e)
+		haproxy
 		await_control_plane && group e2e testname 1 $race ./hack/kube/... ./hack/e2e/...
 		;;
 	tools) # without the race detector: none of them is about concurrency

@@ -186,8 +186,13 @@ func (s *story) outage(ctx context.Context) error {
 	if err := s.APIServer.Restart(ctx); err != nil {
 		return err
 	}
+	// An edit that keeps no ledger would come too early now: if the request was lost with the
+	// server, A could not tell any more whether it had been applied before.
+	if err := writing.Wait(); err != nil {
+		return err
+	}
 	took, err := s.edit(ctx, "log-level", "warn")
-	if err := errors.Join(err, writing.Wait()); err != nil {
+	if err != nil {
 		return err
 	}
 	s.OK("A's write was applied. %s after the server was ready, A and B had a new edit.", demo.Short(took))

@@ -37,6 +37,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -61,12 +62,24 @@ type Options struct {
 	// EtcdURL, if set, is the URL of a running etcd, such as another control plane's: the
 	// API server joins that cluster, with credentials of its own.
 	EtcdURL string
+
+	// Members is how many members etcd has. Default: one.
+	Members int
+
+	// Peer, if set, is a running control plane whose etcd this API server joins, with the
+	// same credentials, as the servers of one cluster have them.
+	Peer *ControlPlane
 }
 
 // ControlPlane is one running API server with its etcd.
 type ControlPlane struct {
 	APIServer *Process
-	Etcd      *Process // nil when Options.EtcdURL was set
+	Etcd      *Process   // the first member; nil when Options.EtcdURL or Peer was set
+	Members   []*Process // of etcd; none when Options.EtcdURL or Peer was set
+
+	// Of StartReplicated only.
+	Servers  []*Process // the API servers
+	Balancer *Balancer  // in front of them; Config leads to it
 
 	guard     *guard
 	etcdURL   string
@@ -97,8 +110,14 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 		etcdURL:   opts.EtcdURL,
 		guard:     guard,
 	}
-	if opts.EtcdURL == "" {
-		c.Etcd = newProcess("etcd", guard.dir)
+	if opts.Peer != nil {
+		c.etcdURL = opts.Peer.etcdURL
+	}
+	if c.etcdURL == "" {
+		for i := range max(opts.Members, 1) {
+			c.Members = append(c.Members, newProcess(memberName(i), guard.dir))
+		}
+		c.Etcd = c.Members[0]
 	}
 	c.stop = sync.OnceValue(c.shutdown)
 	if err := c.start(ctx, binaries, opts); err != nil {
@@ -108,11 +127,11 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 }
 
 func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Options) error {
-	ports, err := freePorts(3)
+	ports, err := freePorts(1 + 2*len(c.Members))
 	if err != nil {
 		return err
 	}
-	if err := c.configure(ports[0]); err != nil {
+	if err := c.configure(ports[0], opts.Peer); err != nil {
 		return err
 	}
 
@@ -149,34 +168,88 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 	return c.APIServer.Restart(ctx)
 }
 
-// startEtcd starts etcd on two ports, the first for its clients.
+// memberName returns the name of a member of etcd, which is also that of its data folder.
+func memberName(i int) string {
+	if i == 0 {
+		return etcdDir
+	}
+	return fmt.Sprintf("%s-%d", etcdDir, i)
+}
+
+// startEtcd starts the members of etcd on two ports each, the first for clients. None is
+// ready before most of them run.
 func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int) error {
-	c.etcdURL = fmt.Sprintf("http://127.0.0.1:%d", ports[0])
-	peerURL := fmt.Sprintf("http://127.0.0.1:%d", ports[1])
-	c.Etcd.argv = []string{
-		binary,
-		// Relative to the run's folder, which the guard moves and removes: by an absolute
-		// path a dying etcd has been seen to make it anew.
-		"--data-dir=" + etcdDir,
-		"--listen-client-urls=" + c.etcdURL,
-		"--advertise-client-urls=" + c.etcdURL,
-		"--listen-peer-urls=" + peerURL,
-		"--initial-advertise-peer-urls=" + peerURL,
-		"--initial-cluster=default=" + peerURL,
-		"--log-level=warn",
+	url := func(i int) string { return fmt.Sprintf("http://127.0.0.1:%d", ports[i]) }
+	var clients, peers []string
+	for i := range c.Members {
+		clients = append(clients, url(2*i))
+		peers = append(peers, memberName(i)+"="+url(2*i+1))
 	}
-	c.Etcd.probe = func(ctx context.Context) error {
-		_, err := get(ctx, c.probes, c.etcdURL+"/health")
-		return err
+	c.etcdURL = strings.Join(clients, ",")
+	errs := make([]error, len(c.Members))
+	var starts sync.WaitGroup
+	for i, member := range c.Members {
+		member.argv = []string{
+			binary,
+			"--name=" + memberName(i),
+			// Relative to the run's folder, which the guard moves and removes: by an absolute
+			// path a dying etcd has been seen to make it anew.
+			"--data-dir=" + memberName(i),
+			"--listen-client-urls=" + clients[i],
+			"--advertise-client-urls=" + clients[i],
+			"--listen-peer-urls=" + url(2*i+1),
+			"--initial-advertise-peer-urls=" + url(2*i+1),
+			"--initial-cluster=" + strings.Join(peers, ","),
+			"--log-level=warn",
+		}
+		member.probe = func(ctx context.Context) error {
+			_, err := get(ctx, c.probes, clients[i]+"/health")
+			return err
+		}
+		starts.Go(func() { errs[i] = member.Restart(ctx) })
 	}
-	return c.Etcd.Restart(ctx)
+	starts.Wait()
+	return errors.Join(errs...)
+}
+
+// Leader returns the member of etcd that leads the others, and one that does not.
+func (c *ControlPlane) Leader(ctx context.Context) (leader, follower *Process, err error) {
+	for i, url := range strings.Split(c.etcdURL, ",") {
+		var status struct {
+			Leader string
+			Header struct {
+				MemberID string `json:"member_id"`
+			}
+		}
+		body, err := post(ctx, c.probes, url+"/v3/maintenance/status", "{}")
+		if err == nil {
+			err = json.Unmarshal(body, &status)
+		}
+		switch {
+		case err != nil:
+			return nil, nil, fmt.Errorf("kube: the leader of etcd: %w", err)
+		case status.Leader == status.Header.MemberID:
+			leader = c.Members[i]
+		default:
+			follower = c.Members[i]
+		}
+	}
+	if leader == nil {
+		return nil, nil, errors.New("kube: etcd has no leader")
+	}
+	return leader, follower, nil
 }
 
 // configure writes the credentials and the kubeconfig of an API server on port.
-func (c *ControlPlane) configure(port int) error {
+func (c *ControlPlane) configure(port int, peer *ControlPlane) error {
 	var err error
 	c.serverURL = fmt.Sprintf("https://127.0.0.1:%d", port)
-	if c.admin, err = writeCredentials(c.guard.dir, c.serverURL); err != nil {
+	if peer != nil {
+		c.admin, err = shareCredentials(peer, c.guard.dir, c.serverURL)
+	} else {
+		c.admin, err = writeCredentials(c.guard.dir, c.serverURL)
+	}
+	if err != nil {
 		return err
 	}
 	if c.client, err = kubernetes.NewForConfig(c.admin); err != nil {
@@ -200,8 +273,8 @@ func (c *ControlPlane) shutdown() error {
 	// By SIGKILL, as a graceful end takes seconds and the data goes away anyway; the
 	// API server first, so that it does not fill its log with complaints about etcd.
 	err := c.APIServer.Kill()
-	if c.Etcd != nil {
-		err = errors.Join(err, c.Etcd.Kill())
+	for _, member := range c.Members {
+		err = errors.Join(err, member.Kill())
 	}
 	return errors.Join(err, c.guard.release())
 }
@@ -228,7 +301,8 @@ func (c *ControlPlane) Namespace(ctx context.Context, prefix string) (string, er
 // "v3.7.3".
 func (c *ControlPlane) Versions(ctx context.Context) (apiServer, etcd string, err error) {
 	var version struct{ GitVersion, Etcdserver string }
-	for _, url := range []string{c.serverURL, c.etcdURL} {
+	first, _, _ := strings.Cut(c.etcdURL, ",")
+	for _, url := range []string{c.serverURL, first} {
 		body, err := get(ctx, c.probes, url+"/version")
 		if err == nil {
 			err = json.Unmarshal(body, &version)
@@ -240,8 +314,8 @@ func (c *ControlPlane) Versions(ctx context.Context) (apiServer, etcd string, er
 	return version.GitVersion, "v" + version.Etcdserver, nil
 }
 
-// EtcdURL returns the URL at which etcd serves its clients, without TLS and
-// credentials. It speaks gRPC and, under /v3/, its JSON form.
+// EtcdURL returns the URL at which etcd serves its clients, or those of its members with
+// commas between them, without TLS and credentials. It speaks gRPC and, under /v3/, its JSON form.
 func (c *ControlPlane) EtcdURL() string { return c.etcdURL }
 
 // EtcdDir returns etcd's data folder. While etcd is killed, the caller may copy the

@@ -43,6 +43,23 @@ func writeCredentials(dir, url string) (*rest.Config, error) {
 	}, nil
 }
 
+// shareCredentials copies what writeCredentials has written for a peer to dir, for another
+// API server of the same cluster.
+func shareCredentials(peer *ControlPlane, dir, url string) (*rest.Config, error) {
+	for _, name := range []string{"serving.crt", "serving.key", "service-accounts.key", "tokens.csv"} {
+		content, err := os.ReadFile(peer.path(name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), content, 0o600)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	config := rest.CopyConfig(peer.admin)
+	config.Host = url
+	return config, nil
+}
+
 // WriteKubeconfig writes a kubeconfig file that only its owner can read. It has config's
 // server, token and user, and one context, with this namespace.
 func WriteKubeconfig(config *rest.Config, namespace, path string) error {

@@ -8,6 +8,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // freePorts returns n different ports on which nobody listens. They stay the same
@@ -43,6 +44,18 @@ func get(ctx context.Context, transport http.RoundTripper, url string) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
+	return send(transport, request)
+}
+
+func post(ctx context.Context, transport http.RoundTripper, url, body string) ([]byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return send(transport, request)
+}
+
+func send(transport http.RoundTripper, request *http.Request) ([]byte, error) {
 	response, err := transport.RoundTrip(request)
 	if err != nil {
 		return nil, err

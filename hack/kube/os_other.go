@@ -15,6 +15,8 @@ func detach(*exec.Cmd) {}
 
 func pause(*os.Process) error { return errors.ErrUnsupported }
 
+func terminate(*os.Process) error { return errors.ErrUnsupported }
+
 func resume(*os.Process) error { return errors.ErrUnsupported }
 
 func tryLock(*os.File) (bool, error) { return false, errors.ErrUnsupported }

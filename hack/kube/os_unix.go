@@ -33,6 +33,8 @@ func pause(p *os.Process) error {
 	return fmt.Errorf("process %d does not stop", p.Pid)
 }
 
+func terminate(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
 func resume(p *os.Process) error { return p.Signal(syscall.SIGCONT) }
 
 // stopped reports whether no thread of the process runs, where /proc tells.

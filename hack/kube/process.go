@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -44,6 +45,23 @@ func (p *Process) Kill() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.killLocked()
+}
+
+// Terminate asks the process to end by SIGTERM, and returns once it is gone. It then ends as
+// an administrator ends it: with all that it does for those who are connected.
+func (p *Process) Terminate(ctx context.Context) error {
+	p.mu.Lock()
+	c := p.current
+	p.mu.Unlock()
+	if err := p.signal(terminate); err != nil {
+		return err
+	}
+	select {
+	case <-c.exited:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%s does not end: %w", p.name, ctx.Err())
+	}
 }
 
 // Pause stops the process by SIGSTOP: its connections stay open, and it answers nothing.
@@ -88,6 +106,17 @@ func (p *Process) replace() (*child, error) {
 	if err := p.killLocked(); err != nil {
 		return nil, err
 	}
+	return p.beginLocked()
+}
+
+// begin starts the process beside the one that runs, which is up to the caller then.
+func (p *Process) begin() (*child, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.beginLocked()
+}
+
+func (p *Process) beginLocked() (*child, error) {
 	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -111,7 +140,9 @@ func (p *Process) replace() (*child, error) {
 		_ = cmd.Wait() // the state says more
 		c.state = cmd.ProcessState.String()
 		// The id may now be given to another process, which the guard must not kill.
-		_ = os.Remove(pidFile)
+		if id, err := os.ReadFile(pidFile); err == nil && strings.TrimSpace(string(id)) == fmt.Sprint(cmd.Process.Pid) {
+			_ = os.Remove(pidFile)
+		}
 	}()
 	return c, nil
 }

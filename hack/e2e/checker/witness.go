@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -36,8 +37,10 @@ var errRewound = errors.New("etcd has gone back in time")
 
 func newWitness(ctx context.Context, url, key string, clock clock, pool *pool) (*witness, error) {
 	client, err := clientv3.New(clientv3.Config{
-		Endpoints: []string{url},
-		Logger:    zap.NewNop(),
+		Endpoints: strings.Split(url, ","), // those that are gone, or hang, are passed over
+		// No more often than a server takes it (--grpc-keepalive-min-time).
+		DialKeepAliveTime: 5 * time.Second, DialKeepAliveTimeout: 3 * time.Second,
+		Logger: zap.NewNop(),
 		// By default gRPC waits for up to two minutes between attempts to reconnect.
 		DialOptions: []grpc.DialOption{grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff:           backoff.Config{BaseDelay: 50 * time.Millisecond, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second},

@@ -28,6 +28,9 @@ func TestTheMatrix(t *testing.T) {
 		}
 	})
 	for i, r := range matrix(s.short) {
+		if r.plane == replicated && i%3 != int(s.seed%3) {
+			continue // one after the other they take a minute: a third each time
+		}
 		s := s
 		s.family = i%2 == int(s.seed%2) // each row with families in every other run
 		t.Run(r.name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func main() {
 
 // matrix returns the rows of the form that the settings ask for.
 func matrix(short bool) []row {
-	rows := slices.Concat(serverRows(), networkRows(), answerRows(), unsentRows(), refusalRows(), watchRows(), objectRows(), admissionRows(), clientRows())
+	rows := slices.Concat(serverRows(), replicatedRows(), networkRows(), answerRows(), unsentRows(), refusalRows(), watchRows(), objectRows(), admissionRows(), clientRows())
 	return slices.DeleteFunc(rows, func(r row) bool { return short && r.longOnly })
 }
 

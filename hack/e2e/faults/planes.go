@@ -13,9 +13,10 @@ import (
 type planeKind int
 
 const (
-	steady    planeKind = iota // nobody breaks it
-	breakable                  // the row breaks it, and mends it
-	fickle                     // it forgets, and sends its clients away
+	steady     planeKind = iota // nobody breaks it
+	breakable                   // the row breaks it, and mends it
+	fickle                      // it forgets, and sends its clients away
+	replicated                  // it has several of each, and the row breaks some
 	kinds
 )
 
@@ -54,7 +55,11 @@ func (p *planes) get(ctx context.Context, kind planeKind) (_ *kube.ControlPlane,
 	shared.mu.Lock()
 	defer shared.mu.Unlock()
 	if shared.plane == nil {
-		shared.plane, err = kube.Start(ctx, optionsOf[kind])
+		start := kube.Start
+		if kind == replicated {
+			start = kube.StartReplicated
+		}
+		shared.plane, err = start(ctx, optionsOf[kind])
 	}
 	return shared.plane, release, err
 }
