@@ -14,6 +14,9 @@ import (
 // Whatever of it is gone, the rest serves: a leader of etcd, an API server, a balancer that is
 // reloaded. Nothing is left of it in the end.
 func TestAReplicatedControlPlaneGoesOnWithoutOneOfEach(t *testing.T) {
+	if !CanReplicate() {
+		t.Skip(ErrNoHAProxy)
+	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	plane, err := StartReplicated(ctx, Options{})
