@@ -65,7 +65,7 @@ func (c Change) lastManager() []string {
 		switch {
 		case stamp.time > newest:
 			newest, names = stamp.time, []string{stamp.manager}
-		case stamp.time == newest:
+		case stamp.time == newest && !slices.Contains(names, stamp.manager): // it may have applied, too
 			names = append(names, stamp.manager)
 		}
 	}

@@ -286,6 +286,11 @@ func TestAChangeNamesWhoHasWritten(t *testing.T) {
 		first := changes(store)
 		set(t, store, "a", "1")
 		expect("the first that a subscriber hears", "[]")
+		own := api.Start(t, "own", mapstore.Options{FieldManager: "owner"})
+		changes(own)
+		set(t, own, "a", "1") // it is created by an apply
+		set(t, own, "a", "2")
+		expect("its own first writes, within a second", "[]", "[owner]")
 		set(t, store, "a", "3")
 		expect("the store itself", "[mine]")
 		by("web", put("a", "2"))
