@@ -28,11 +28,28 @@ func TestRandomTroubleLosesAndDoublesNothing(t *testing.T) {
 		seeds = 5
 	}
 	for seed := range uint64(seeds) {
-		synctest.Test(t, func(t *testing.T) { trouble(t, seed) })
+		synctest.Test(t, func(t *testing.T) {
+			trouble(t, seed, 6, func(api *mapstoretest.API, opts mapstore.Options) *mapstore.Store { return api.Open(t, "settings", opts) })
+		})
 	}
 }
 
-func trouble(t *testing.T, seed uint64) {
+// The same of stores of families, whose map now and then is not one of theirs for a while.
+func TestRandomTroubleLosesAndDoublesNothingInFamilies(t *testing.T) {
+	seeds := 10
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range uint64(seeds) {
+		synctest.Test(t, func(t *testing.T) {
+			trouble(t, seed, 7, func(api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
+				return api.OpenFamily(t, selector, opts).Store("settings")
+			})
+		})
+	}
+}
+
+func trouble(t *testing.T, seed uint64, kinds int, open func(*mapstoretest.API, mapstore.Options) *mapstore.Store) {
 	var mu sync.Mutex // protects random and outcomes
 	random := rand.New(rand.NewPCG(seed, 7))
 	draw := func(n int) int {
@@ -43,16 +60,16 @@ func trouble(t *testing.T, seed uint64) {
 	outcomes := make(map[string]error)
 
 	api := mapstoretest.NewAPI(t)
-	settings := api.ConfigMap("default", "settings")
+	settings := ours(api, "settings")
 	peers := []*mapstoretest.API{api, api.Peer()}
 	var stores []*mapstore.Store
 	var folds []*fold
 	for _, peer := range peers {
-		store := peer.Open(t, "settings", mapstore.Options{MaxBackoff: 100 * time.Millisecond})
+		store := open(peer, mapstore.Options{MaxBackoff: 100 * time.Millisecond})
 		stores = append(stores, store)
 		folds = append(folds, follow(store), follow(store, mapstore.Prefix("log-1")))
 	}
-	leaver := peers[1].Open(t, "settings", mapstore.Options{}) // is closed in the middle
+	leaver := open(peers[1], mapstore.Options{}) // is closed in the middle
 	stores = append(stores, leaver)
 
 	var writers sync.WaitGroup
@@ -87,7 +104,7 @@ func trouble(t *testing.T, seed uint64) {
 	ledgers := []string{"", "x y z", "AAAABBBBCCCC"}
 	var failures []*mapstoretest.Failure
 	for step := range 40 {
-		switch draw(6) {
+		switch draw(kinds) {
 		case 0:
 			settings.Set("foreign", fmt.Sprint(step))
 		case 1:
@@ -98,6 +115,12 @@ func trouble(t *testing.T, seed uint64) {
 		case 2:
 			api.Compact()
 			failures = append(failures, api.FailNext(1, mapstoretest.Expired()), api.FailNext(1+draw(3), mapstoretest.Conflict(), "update"))
+		case 6:
+			if settings.Get() != nil {
+				relabel(api, "settings", "bakery")
+				time.Sleep(time.Duration(draw(500)) * time.Millisecond)
+				relabel(api, "settings", "shop")
+			}
 		default:
 			fault, peer, verbs := faults[draw(len(faults))](), peers[draw(len(peers))], verbs[draw(len(verbs))]
 			if draw(2) == 0 {
