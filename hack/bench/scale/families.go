@@ -272,6 +272,53 @@ func (m *manyMaps) change(ctx context.Context, told *sightings) (time.Duration, 
 	}
 }
 
+// Foreign measures what a change of a ConfigMap costs the API server for each watch by a label
+// that the ConfigMap does not have, in seconds of its CPU.
+func Foreign(ctx context.Context, r *rig.Rig, watches, changes int, window time.Duration) (float64, error) {
+	client, err := r.Client()
+	if err != nil {
+		return 0, err
+	}
+	defer client.Close()
+	if err := r.Create(ctx, "foreign", 1, manyBytes); err != nil {
+		return 0, err
+	}
+	server, err := newServer(ctx, client, window)
+	if err != nil {
+		return 0, err
+	}
+	written := 0
+	change := func() (float64, error) {
+		began := time.Now()
+		spent, err := server.spent(ctx, func() error {
+			for range changes {
+				written++
+				patch := fmt.Sprintf(`{"data":{%q:%q}}`, oneKey, value(written, manyBytes))
+				if _, err := client.CoreV1().ConfigMaps(r.Namespace).Patch(ctx, "foreign", types.MergePatchType, []byte(patch), metav1.PatchOptions{}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		return spent - server.share*time.Since(began).Seconds(), err
+	}
+	without, err := change()
+	if err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	for range watches {
+		w, err := client.CoreV1().ConfigMaps(r.Namespace).Watch(ctx, metav1.ListOptions{LabelSelector: familyLabel + "=nobody"})
+		if err != nil {
+			return 0, err
+		}
+		defer w.Stop()
+	}
+	with, err := change()
+	return max(with-without, tick/2) / float64(changes*watches), err
+}
+
 // sightings are what a way was told of.
 type sightings struct {
 	mu    sync.Mutex // protects all below

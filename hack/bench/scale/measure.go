@@ -36,7 +36,11 @@ func Measure(ctx context.Context, r *rig.Rig, quick bool, say func(format string
 		numbers, changes = []int{1, 3}, 2
 	}
 	var err error
-	result.Crowds, err = Crowds(ctx, r, numbers, changes, window, say)
+	if result.Crowds, err = Crowds(ctx, r, numbers, changes, window, say); err != nil {
+		return nil, err
+	}
+	say("a map that is in no family")
+	result.Foreign, err = Foreign(ctx, r, most, 4*changes, window)
 	return result, err
 }
 

@@ -70,6 +70,9 @@ func (f figures) Changes() report.Table {
 	return t
 }
 
+// ForeignCPU is what a change that a family does not select costs the server.
+func (f figures) ForeignCPU() string { return seconds(f.Foreign) }
+
 // Crowds compares ways to follow many maps.
 func (f figures) Crowds() report.Table {
 	t := report.Table{Header: []string{"maps", "way", "watches", "all there after", "heap a map", "API server's memory", "its CPU a change", "a change is known after, p50", "p99"}}

@@ -17,6 +17,7 @@ type Result struct {
 	Machine []string // what it ran on, a line each
 	Maps    []Map    // by size
 	Crowds  []Crowd  // of many maps, by their number
+	Foreign float64  // seconds of the API server's CPU for each watch by label and change that it does not select
 }
 
 // A Map is what was measured of one map under more and more watchers, each with a
