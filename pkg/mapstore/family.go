@@ -248,7 +248,7 @@ func (f *Family) Cluster() string { return f.remote.Host() }
 func (f *Family) NeedLeaderElection() bool { return false }
 
 // WaitForSync blocks until all maps are current and follow the API server, as
-// [Store.WaitForSync] does for one. The families' stores are synced when the family is.
+// [Store.WaitForSync] does for one. The family's stores are synced when the family is.
 func (f *Family) WaitForSync(ctx context.Context) error {
 	if err := f.source.awaitSync(ctx, time.Now(), f.selector.String()); err != nil {
 		return err
