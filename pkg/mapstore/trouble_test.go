@@ -29,7 +29,9 @@ func TestRandomTroubleLosesAndDoublesNothing(t *testing.T) {
 	}
 	for seed := range uint64(seeds) {
 		synctest.Test(t, func(t *testing.T) {
-			trouble(t, seed, 6, func(api *mapstoretest.API, opts mapstore.Options) *mapstore.Store { return api.Open(t, "settings", opts) })
+			trouble(t, seed, 6, func(api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
+				return api.Open(t, "settings", opts)
+			})
 		})
 	}
 }
