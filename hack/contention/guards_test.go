@@ -39,7 +39,7 @@ func TestWritersThatMeet(t *testing.T) {
 		{Pattern: Slow(500 * ms), gap: []time.Duration{0, 2500 * ms}},
 		{Pattern: Mixed(4, 40, 6*time.Second), rate: 150, p99: []time.Duration{0, 200 * ms}},
 	} {
-		for seed := range uint64(max(*seeds, 1)) { //nolint:gosec // not below 0
+		for seed := range uint64(max(*seeds, 1)) {
 			t.Run(fmt.Sprintf("%s, seed %d", row.Name, seed), func(t *testing.T) {
 				row.check(t, Run(t, Mapstore, row.Pattern, Default, seed))
 			})
