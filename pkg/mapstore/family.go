@@ -7,7 +7,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +14,6 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
@@ -40,13 +38,13 @@ type Family struct {
 	remote   *remote.Map
 	source   *source
 	roster   *roster
-	ticks    *watch.Var[uint64] // changes with the roster
+	ticks    *watch.Var[uint64] // how many changes the roster has had
 	panics   atomic.Uint64
 
 	mu       sync.Mutex // protects all below
 	members  map[string]*member
 	revision string // at which all members are as their replicas have them; "" before the first list
-	struck   uint64 // how often members were struck off
+	resets   uint64 // more than any member had that was struck off: whoever knew one notices another
 	kept     int    // how many absent ones were left then, as they have stores
 	phase    phase
 	launch   func(*Store) // begins a store's committer; set by Start
@@ -80,8 +78,8 @@ type member struct {
 // selector that does not say which labels a new map has, such as "app in (a,b)" or "app",
 // unless Metadata.Labels says it, or MustExist that stores create nothing.
 func NewFamily(client kubernetes.Interface, namespace, selector string, opts Options) (*Family, error) {
-	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
-		return nil, fmt.Errorf("%w: namespace %q: %s", ErrInvalidName, namespace, strings.Join(problems, ", "))
+	if err := validateNamespace(namespace); err != nil {
+		return nil, err
 	}
 	opts, err := checked(client, namespace, "family", opts)
 	if err != nil {
@@ -325,7 +323,7 @@ func (f *Family) memberLocked(name string) *member {
 	m, ok := f.members[name]
 	if !ok {
 		m = &member{feed: &feed{source: f.source, local: newReplica()}}
-		m.feed.local.begin(f.struck, nil, f.noting(name))
+		m.feed.local.begin(f.resets, nil, f.noting(name))
 		m.keeper = f.keeperOf(name, m.feed)
 		f.members[name] = m
 	}
@@ -389,7 +387,7 @@ func (f *Family) detach(s *Store) {
 	}
 	next := *m.feed
 	next.local = newReplica()
-	next.local.begin(0, m.feed.local.leave(), f.noting(s.Name()))
+	next.local.begin(m.feed.local.resets, m.feed.local.leave(), f.noting(s.Name()))
 	m.feed, m.store = &next, nil
 	f.closing[s] = struct{}{}
 	if m.keeper != nil {
@@ -465,11 +463,12 @@ func (f *Family) reached(revision string) {
 	}
 	gone := f.roster.strike(func(name string) bool { return f.members[name].store == nil })
 	for _, name := range gone {
+		f.resets = max(f.resets, f.members[name].feed.local.load().resets)
 		delete(f.members, name)
 	}
+	f.resets++
 	f.kept = absent - len(gone)
-	f.struck++
-	f.ticks.Store(0)
+	f.ticks.Store(f.roster.now())
 }
 
 func (f *Family) hasCopy() bool {

@@ -31,7 +31,7 @@ func (f *Family) restoreLocked() {
 	}
 	entries, err := os.ReadDir(f.options.Backup)
 	if err != nil {
-		unused(f.options, err)
+		logUnused(f.options, err)
 		return
 	}
 	for _, entry := range entries {
@@ -100,11 +100,7 @@ func (f *Family) awaitNews(ctx context.Context, seen *uint64, renewed time.Time)
 	soon, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	last := *seen
-	_, _ = f.ticks.Wait(soon, func(uint64) bool {
-		_, _, now := f.roster.since(last)
-		*seen = now
-		return now != last
-	})
+	*seen, _ = f.ticks.Wait(soon, func(now uint64) bool { return now != last })
 	return ctx.Err() == nil
 }
 

@@ -61,7 +61,7 @@ func (t *teller) tell() {
 	ended := false
 	defer func() {
 		if !ended { // fn has panicked, or ended its goroutine; the others' turn is still to come
-			t.family.ticks.Store(0)
+			t.family.ticks.Store(t.family.roster.now())
 		}
 	}()
 	for t.collect(); len(t.due) > 0 && !t.subscription.Stopped(); t.collect() {

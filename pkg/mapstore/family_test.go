@@ -678,6 +678,51 @@ func TestAFamilyForgetsMapsThatAreGone(t *testing.T) {
 	})
 }
 
+// A map that was recreated before, and is forgotten and there again while a subscriber
+// blocks, is another one for it; and what others have asked of it does not mislead.
+func TestAMapThatWasForgottenIsAnotherOneWhateverItWasBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		family := api.OpenFamily(t, selector, mapstore.Options{})
+		var told, prompt diary
+		release := make(chan struct{})
+		var once sync.Once
+		family.OnChange(func(name string, c mapstore.Change) {
+			told.note(name, c)
+			if name == "busy" {
+				once.Do(func() { <-release })
+			}
+		})
+		family.OnChange(func(name string, c mapstore.Change) {
+			if name == "known" {
+				prompt.note(name, c)
+			}
+		})
+		known := ours(api, "known")
+		known.Set("old", "1")
+		synctest.Wait()
+		known.Delete()
+		synctest.Wait()
+		known.Set("old", "2") // a reset
+		told.expect(t, "known old:>1 comes", "known old:1> goes", "known old:>2 comes reset")
+		ours(api, "busy").Set("k", "1")
+		synctest.Wait()
+		known.Delete()
+		for i := range 1100 {
+			ours(api, strconv.Itoa(i)).Set("k", "1")
+			ours(api, strconv.Itoa(i)).Delete()
+		}
+		prompt.lines = nil
+		for i := range 4 { // the versions that others compare have the numbers of those of before
+			known.Set("k", strconv.Itoa(i))
+			synctest.Wait()
+		}
+		close(release)
+		told.expect(t, "busy k:>1 comes", "known k:>3 old:2> reset")
+		prompt.expect(t, "known k:>0 comes", "known k:0>1", "known k:1>2", "known k:2>3")
+	})
+}
+
 func TestAFamilyKeepsAFileForEachMap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		dir := t.TempDir()

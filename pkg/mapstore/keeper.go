@@ -51,13 +51,13 @@ func (k *keeper) restore() {
 		err = state.Check(k.remote.Namespace(), k.remote.Name(), time.Now(), k.options.BackupMaxAge)
 	}
 	if err != nil {
-		unused(k.options, err)
+		logUnused(k.options, err)
 		return
 	}
 	k.local.restore(restoredSnapshot(state))
 }
 
-func unused(options Options, err error) {
+func logUnused(options Options, err error) {
 	options.Logger.Info("The backup is not used", "file", options.Backup, "reason", err.Error())
 }
 

@@ -37,7 +37,8 @@ func (r *replica) begin(resets uint64, now *Snapshot, replaced func(now *Snapsho
 	defer r.mu.Unlock()
 	r.resets, r.replaced = resets, replaced
 	switch {
-	case now != nil:
+	case now != nil && now.sequence > 0:
+		r.resets = now.resets
 		r.current.Store(now)
 	case resets > 0:
 		r.current = watch.NewVar(&Snapshot{resets: resets})

@@ -62,6 +62,13 @@ func (r *roster) get(name string) *Snapshot {
 	return nil
 }
 
+// now returns how many changes there have been.
+func (r *roster) now() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sequence
+}
+
 // since returns the maps that have changed since a sequence number, the one that changed
 // first first; whether lines were struck off since then; and the sequence number to go on
 // from.

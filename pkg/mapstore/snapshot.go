@@ -50,11 +50,11 @@ type Snapshot struct {
 	diffs   []diff     // those asked for last, oldest first
 }
 
-// A diff remembers in which keys a snapshot differs from an earlier one. It has that
-// one's sequence and no pointer, which would keep all earlier versions in memory.
+// A diff remembers in which keys a snapshot differs from an earlier one. It has what tells
+// that one from all others, and no pointer, which would keep all earlier versions in memory.
 type diff struct {
-	from uint64
-	keys []string
+	sequence, resets uint64
+	keys             []string
 }
 
 // maxDiffs is how many diffs a snapshot remembers. Nearly all subscribers come from the
@@ -249,7 +249,7 @@ func (s *Snapshot) changedSince(old *Snapshot) []string {
 	s.diffing.Lock()
 	defer s.diffing.Unlock()
 	for _, d := range s.diffs {
-		if d.from == old.sequence {
+		if d.sequence == old.sequence && d.resets == old.resets {
 			return d.keys
 		}
 	}
@@ -257,7 +257,7 @@ func (s *Snapshot) changedSince(old *Snapshot) []string {
 		s.diffs = slices.Delete(s.diffs, 0, 1)
 	}
 	keys := differing(s.data, old.data)
-	s.diffs = append(s.diffs, diff{old.sequence, keys})
+	s.diffs = append(s.diffs, diff{old.sequence, old.resets, keys})
 	return keys
 }
 

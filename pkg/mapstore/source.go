@@ -40,7 +40,7 @@ type source struct {
 	// Used only in the reflector's calls, which come one at a time.
 	asked  time.Time // when the last attempt to list or watch began
 	listed bool      // there was a list since the last watch was opened
-	began  time.Time // when the last watch was opened
+	began  time.Time // when the last watch was opened; zero once pace has seen it
 	brief  int       // how many watches in a row ended within a second
 	pause  *backoff  // after several such watches
 }
@@ -256,11 +256,11 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 // pace waits if several watches in a row have ended within a second, as a proxy may end them.
 // The reflector does so only for those that have brought nothing, not even a bookmark.
 func (src *source) pace(ctx context.Context) error {
-	ended := src.link.Load().ended
-	if ended.IsZero() || src.began.IsZero() {
-		return nil
+	began, ended := src.began, src.link.Load().ended
+	if src.began = (time.Time{}); began.IsZero() || ended.IsZero() {
+		return nil // attempts that fail are the reflector's to pace
 	}
-	if ended.Sub(src.began) >= time.Second {
+	if ended.Sub(began) >= time.Second {
 		src.brief, src.pause = 0, newBackoff(src.options.MaxBackoff)
 		return nil
 	}

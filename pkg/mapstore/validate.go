@@ -24,11 +24,18 @@ const (
 )
 
 func validateName(namespace, name string) error {
-	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
-		return fmt.Errorf("%w: namespace %q: %s", ErrInvalidName, namespace, strings.Join(problems, ", "))
+	if err := validateNamespace(namespace); err != nil {
+		return err
 	}
 	if problems := validation.IsDNS1123Subdomain(name); len(problems) > 0 {
 		return fmt.Errorf("%w: ConfigMap %q: %s", ErrInvalidName, name, strings.Join(problems, ", "))
+	}
+	return nil
+}
+
+func validateNamespace(namespace string) error {
+	if problems := validation.IsDNS1123Label(namespace); len(problems) > 0 {
+		return fmt.Errorf("%w: namespace %q: %s", ErrInvalidName, namespace, strings.Join(problems, ", "))
 	}
 	return nil
 }

@@ -251,19 +251,24 @@ func (vs *views) subscriptions() []*watch.Subscription {
 
 // rejected returns why the views reject what they do, by name; nil if they do not.
 func (vs *views) rejected() map[string]string {
-	names := vs.collect(func(v *View) []string { return slices.Collect(maps.Keys(v.rejected)) })
-	if names == nil {
+	vs.mu.Lock()
+	defer vs.mu.Unlock()
+	var all map[string][]string
+	for v := range vs.attached {
+		for name, reason := range v.rejected {
+			if all == nil {
+				all = make(map[string][]string)
+			}
+			all[name] = append(all[name], reason)
+		}
+	}
+	if all == nil {
 		return nil
 	}
-	reasons := make(map[string]string, len(names))
-	for _, name := range names {
-		why := vs.collect(func(v *View) []string {
-			if reason, ok := v.rejected[name]; ok {
-				return []string{reason}
-			}
-			return nil
-		})
-		reasons[name] = strings.Join(why, "; ")
+	reasons := make(map[string]string, len(all))
+	for name, why := range all {
+		slices.Sort(why)
+		reasons[name] = strings.Join(slices.Compact(why), "; ")
 	}
 	return reasons
 }
@@ -271,22 +276,17 @@ func (vs *views) rejected() map[string]string {
 // lack returns an error that names what the views cannot do without; nil if there is
 // nothing.
 func (vs *views) lack() error {
-	if missing := vs.collect(func(v *View) []string { return v.missing }); len(missing) > 0 {
-		return fmt.Errorf("%w: %s", ErrMissing, strings.Join(missing, ", "))
-	}
-	return nil
-}
-
-// collect returns names of all views, sorted.
-func (vs *views) collect(names func(*View) []string) []string {
 	vs.mu.Lock()
 	defer vs.mu.Unlock()
-	var all []string
+	var missing []string
 	for v := range vs.attached {
-		all = append(all, names(v)...)
+		missing = append(missing, v.missing...)
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	return fmt.Errorf("%w: %s", ErrMissing, strings.Join(slices.Compact(missing), ", "))
 }
 
 // close ends all views together with the store's own Var.
