@@ -33,7 +33,7 @@ control-plane: ## a real API server until Ctrl-C, to try the examples and kubect
 lint: ## formatting, vet, golangci-lint, dependencies, builds for another platform (1 min)
 	@hack/lint.sh
 
-test: ## the promises, in memory and on a real API server, and that the examples run (6 min)
+test: ## the promises, in memory and on a real API server, and that the examples run (8 min)
 	@hack/test.sh unit cluster
 
 unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (1 min)
@@ -72,14 +72,14 @@ faults: ## breaks everything around the stores, table to docs/reliability.md; RO
 	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
 		$(if $(FAMILY),-family) $(if $(RUN)$(FAMILY),-run '$(RUN)',-write ../../docs/reliability.md)
 
-bench: ## measures against targets and peers; docs/performance.md and its charts (7 min)
+bench: ## measures against targets and peers; docs/performance.md and its charts (11 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -write ../../docs
 
-contention: ## simulates writers that meet, in virtual time; docs/contention.md (3 min)
+contention: ## simulates writers that meet, in virtual time; docs/contention.md (4 min)
 	@go test ./hack/contention -run TestTable -count=1 -v -args -write $(CURDIR)/docs/contention.md
 
-scale: ## measures what a map costs the cluster; docs/scale.md (5 min)
+scale: ## measures what a map costs the cluster; docs/scale.md (3 min)
 	@source hack/lib.sh; compile -deps ./hack/bench
 	@go -C hack/bench run . -scale -write ../../docs
 

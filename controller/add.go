@@ -23,20 +23,20 @@ import (
 //
 // Without Add, mgr.Add(store) would end the store before the reconcilers, whose last
 // writes would fail with [mapstore.ErrClosed].
-func Add(mgr manager.Manager, store Runs) error {
+func Add(mgr manager.Manager, store SyncingRunnable) error {
 	return errors.Join(mgr.Add(runner{store}), mgr.Add(&gate{store: store, answered: make(chan struct{})}))
 }
 
-// Runs is a [mapstore.Store] or a [mapstore.Family].
-type Runs interface {
+// A SyncingRunnable is a [mapstore.Store] or a [mapstore.Family].
+type SyncingRunnable interface {
 	manager.Runnable
 	manager.LeaderElectionRunnable
 	WaitForSync(ctx context.Context) error
 }
 
 var (
-	_ Runs = &mapstore.Store{}
-	_ Runs = &mapstore.Family{}
+	_ SyncingRunnable = &mapstore.Store{}
+	_ SyncingRunnable = &mapstore.Family{}
 )
 
 // The two count as caches of the manager, as they have a GetCache. It starts caches before
@@ -47,14 +47,14 @@ var (
 )
 
 // A runner runs the store for as long as the manager's caches run.
-type runner struct{ Runs }
+type runner struct{ SyncingRunnable }
 
 // GetCache returns a cache that is always synced: see gate.
 func (runner) GetCache() cache.Cache { return synced{wait: func(context.Context) bool { return true }} }
 
 // A gate holds the controllers back until the store is synced, or ends the manager.
 type gate struct {
-	store    Runs
+	store    SyncingRunnable
 	answered chan struct{} // closed when it is clear whether the store can be synced
 }
 

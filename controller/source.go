@@ -99,7 +99,7 @@ func Values[T any, R comparable](store *mapstore.Store, value Valued[T], request
 // changes is a source of one controller, which starts it, waits for its sync, and begins
 // its workers after that.
 type changes[R comparable] struct {
-	store   Runs
+	store   SyncingRunnable
 	what    string
 	follow  func(enqueue func(requests func() []R)) *watch.Subscription
 	atFirst func() []R // what to enqueue even if nothing changes

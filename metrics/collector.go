@@ -71,7 +71,7 @@ type collector struct {
 }
 
 // exported is a store or a family with the descriptions of its metrics, in the order of
-// families.
+// figures.
 type exported struct {
 	read         func() reading
 	descriptions []*prometheus.Desc
@@ -82,7 +82,7 @@ type exported struct {
 func describe(namespace, name string) []*prometheus.Desc {
 	labels := prometheus.Labels{"namespace": namespace, "configmap": name}
 	var descriptions []*prometheus.Desc
-	for _, f := range families {
+	for _, f := range figures {
 		descriptions = append(descriptions, prometheus.NewDesc("mapstore_"+f.name, f.help, f.labels, labels))
 	}
 	return descriptions
@@ -105,7 +105,7 @@ func (c *collector) Describe(ch chan<- *prometheus.Desc) {
 func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	for _, s := range c.all {
 		now := s.read()
-		for i, f := range families {
+		for i, f := range figures {
 			f.export(s.descriptions[i], now, ch)
 		}
 	}

@@ -35,7 +35,7 @@ func newFixed(t *testing.T, r reading) fixed {
 func (f fixed) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(f, ch) }
 
 func (f fixed) Collect(ch chan<- prometheus.Metric) {
-	for i, family := range families {
+	for i, family := range figures {
 		family.export(f.descriptions[i], f.reading, ch)
 	}
 }
@@ -90,18 +90,18 @@ func TestEveryFieldOfStatsAndStatusIsExported(t *testing.T) {
 	export := func(r reading) string {
 		reg := prometheus.NewRegistry()
 		reg.MustRegister(newFixed(t, r))
-		families, err := reg.Gather()
+		figures, err := reg.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(families)
+		return fmt.Sprint(figures)
 	}
 	seen := map[string]string{export(reading{}): "none"} // which field was altered for a text
 	check := func(r *reading, field reflect.Value, name string) {
 		field.Set(differing(t, field))
 		text := export(*r)
 		if other, ok := seen[text]; ok {
-			t.Errorf("no metric tells %s from %s: add one to families", name, other)
+			t.Errorf("no metric tells %s from %s: add one to figures", name, other)
 		}
 		seen[text] = name
 	}

@@ -2,23 +2,11 @@ package main
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/unrolled/mapstore/v2/hack/bench/report"
 	"github.com/unrolled/mapstore/v2/hack/bench/rig"
 	"github.com/unrolled/mapstore/v2/hack/bench/stats"
 )
-
-// live returns the bytes on the heap that are in use. What finalizers and pools
-// hold is gone after the second collection, not after the first.
-func live() float64 {
-	for range 3 {
-		runtime.GC()
-	}
-	var stats runtime.MemStats
-	runtime.ReadMemStats(&stats)
-	return float64(stats.HeapAlloc)
-}
 
 const (
 	heapKeys  = 1000
@@ -74,7 +62,7 @@ func (b *bench) heap(ctx context.Context) (*report.Section, error) {
 func heapOf(rounds, n int, open func() (stop func(), err error)) (float64, error) {
 	var heaps []float64
 	for range rounds {
-		before := live()
+		before := rig.LiveHeap()
 		var stops []func()
 		var err error
 		for range n {
@@ -84,7 +72,7 @@ func heapOf(rounds, n int, open func() (stop func(), err error)) (float64, error
 			}
 			stops = append(stops, stop)
 		}
-		heaps = append(heaps, (live()-before)/float64(n))
+		heaps = append(heaps, (rig.LiveHeap()-before)/float64(n))
 		for _, stop := range stops {
 			stop()
 		}

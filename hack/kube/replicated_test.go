@@ -2,12 +2,13 @@ package kube
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 )
 
@@ -40,15 +41,12 @@ func TestAReplicatedControlPlaneGoesOnWithoutOneOfEach(t *testing.T) {
 			t.Fatal(err)
 		}
 		object := &corev1.ConfigMap{ObjectMeta: metav1.ObjectMeta{Name: name}}
-		for {
-			_, err := client.CoreV1().ConfigMaps(namespace).Create(ctx, object, metav1.CreateOptions{})
-			if err == nil || strings.Contains(err.Error(), "already exists") {
-				return
-			}
-			if ctx.Err() != nil {
-				t.Fatalf("%s: %v", name, err)
-			}
-			time.Sleep(100 * time.Millisecond)
+		var last error
+		if err := wait.PollUntilContextCancel(ctx, 100*time.Millisecond, true, func(ctx context.Context) (bool, error) {
+			_, last = client.CoreV1().ConfigMaps(namespace).Create(ctx, object, metav1.CreateOptions{})
+			return last == nil || apierrors.IsAlreadyExists(last), nil // the answer to the first may have been lost
+		}); err != nil {
+			t.Fatalf("%s: %v: %v", name, err, last)
 		}
 	}
 	write("at-first")

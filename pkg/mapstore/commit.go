@@ -20,7 +20,7 @@ import (
 // transaction whose attempt was not applied runs again, on a newer version.
 type committer struct {
 	remote  *remote.Map
-	source  *feed
+	feed    *feed
 	local   *replica
 	options Options
 	begin   func() // begins run with the first transaction; does nothing if run runs anyway
@@ -41,9 +41,9 @@ type committer struct {
 	transactions, unknown, aborted, failures atomic.Uint64
 }
 
-func newCommitter(remote *remote.Map, source *feed, local *replica, options Options) *committer {
+func newCommitter(remote *remote.Map, feed *feed, local *replica, options Options) *committer {
 	c := &committer{
-		remote: remote, source: source, local: local, options: options,
+		remote: remote, feed: feed, local: local, options: options,
 		group: group.New[*Tx, *Snapshot](),
 		turns: newTurns(remote, local),
 		retry: newBackoff(options.MaxBackoff),
@@ -89,7 +89,7 @@ func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
 		c.inTrouble(waits)
 	}
 	if waits == nil && why == nil {
-		waits = c.source.obstacle(c.source.link.Load())
+		waits = c.feed.obstacle(c.feed.link.Load())
 	}
 	if met := c.turns.met.Load(); met != nil {
 		what = fmt.Errorf("%w: %v", what, met)
@@ -141,7 +141,7 @@ func (c *committer) close() { c.group.Close(errClosedBefore) }
 // denies access, they end with what it says.
 func (c *committer) awaitSync(ctx context.Context) bool {
 	for asked := (time.Time{}); ; asked = time.Now() {
-		l, err := c.source.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
+		l, err := c.feed.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
 		if err != nil || l.synced {
 			return err == nil
 		}
@@ -200,7 +200,7 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	case outcome.Kind == ledger.Unavailable, remote.IsDenied(outcome.Err):
 		c.inTrouble(outcome.Err)
 	}
-	c.source.met(outcome.Err)
+	c.feed.met(outcome.Err)
 	if outcome.Err != nil && !errors.Is(outcome.Err, remote.ErrWithheld) {
 		batch.Note(outcome.Err)
 	}
@@ -239,7 +239,7 @@ func (c *committer) isFinal(err error) bool {
 	if c.denied.IsZero() {
 		c.denied = time.Now()
 	}
-	passing := apierrors.IsUnauthorized(err) || !c.source.link.Load().isSettled()
+	passing := apierrors.IsUnauthorized(err) || !c.feed.link.Load().isSettled()
 	if passing && time.Since(c.denied) < denialGrace {
 		return false
 	}

@@ -21,7 +21,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 	wanted.Annotations[ledger.Annotation] = id
 	created, fate, err := c.remote.Create(ctx, metav1.ObjectMeta{
 		Labels: wanted.Labels, Annotations: wanted.Annotations, OwnerReferences: wanted.OwnerReferences,
-	}, func() { c.source.suspect(ctx) })
+	}, func() { c.feed.suspect(ctx) })
 	answered(fate)
 	switch fate {
 	case remote.Applied:
@@ -31,10 +31,10 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 			return ledger.Outcome{Kind: ledger.Superseded, Evidence: evidence}
 		}
 		// The copy is newer than the server, which must have gone back in time.
-		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.source.refresh(ctx, remote.Once)}
+		return ledger.Outcome{Kind: ledger.Unavailable, Err: c.feed.refresh(ctx, remote.Once)}
 	case remote.Conflict:
 		if apierrors.IsConflict(err) { // somebody else was faster
-			if c.source.refresh(ctx, remote.Once) == nil && c.local.load().Exists() {
+			if c.feed.refresh(ctx, remote.Once) == nil && c.local.load().Exists() {
 				return ledger.Outcome{Kind: ledger.Superseded, Err: err}
 			}
 			return ledger.Outcome{Kind: ledger.Unavailable, Err: err}
@@ -50,7 +50,7 @@ func (c *committer) create(ctx context.Context, base *Snapshot) ledger.Outcome {
 // confirmAbsent commits a draft that changes nothing, in a map that does not exist: it
 // confirms that the map still does not exist.
 func (c *committer) confirmAbsent(ctx context.Context) ledger.Outcome {
-	switch err := c.source.refresh(ctx, remote.Once); {
+	switch err := c.feed.refresh(ctx, remote.Once); {
 	case remote.IsDenied(err):
 		return ledger.Outcome{Kind: ledger.Refused, Err: err}
 	case err != nil:

@@ -16,7 +16,7 @@ type keeper struct {
 	file    backup.File // "": there is nothing to keep
 	options Options
 	remote  *remote.Map
-	source  *feed
+	feed    *feed
 	local   *replica
 
 	// Used by Start's goroutine before and after run, and by run.
@@ -36,8 +36,8 @@ const (
 	maxBackupRetry = time.Minute
 )
 
-func newKeeper(remote *remote.Map, source *feed, local *replica, options Options) *keeper {
-	return &keeper{file: backup.File(options.Backup), options: options, remote: remote, source: source, local: local}
+func newKeeper(remote *remote.Map, feed *feed, local *replica, options Options) *keeper {
+	return &keeper{file: backup.File(options.Backup), options: options, remote: remote, feed: feed, local: local}
 }
 
 // restore makes what is in the file the first version of the map, if it can be used.
@@ -111,11 +111,11 @@ func (k *keeper) isNews(now *Snapshot) bool { return now.sequence > k.saved && !
 
 // asOf returns when the copy was last known to be current, and whether it is.
 func (k *keeper) asOf() (time.Time, bool) {
-	link := k.source.link.Load()
-	if k.source.doubt(link, k.local.load()) == nil {
+	link := k.feed.link.Load()
+	if k.feed.doubt(link, k.local.load()) == nil {
 		return time.Now(), true
 	}
-	return k.source.lastContact(), false
+	return k.feed.lastContact(), false
 }
 
 // save writes the copy, which was current at that time, and reports whether it could.

@@ -98,7 +98,7 @@ func (s *Store) awaitOpen(ctx context.Context) error {
 	if err := s.awaitSync(soon, asked); soon.Err() == nil {
 		return err
 	}
-	if l, err := s.source.link.Wait(ctx, func(l link) bool {
+	if l, err := s.feed.link.Wait(ctx, func(l link) bool {
 		return l.synced || l.isDenial(asked) || s.servesBackup() && !remote.IsAnswer(l.err)
 	}); err == nil && s.servesBackup() && !l.isDenial(asked) {
 		return nil

@@ -37,8 +37,8 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 		return nil, err
 	}
 	defer done()
-	if err := s.source.refresh(ctx, remote.Once); err != nil {
-		s.source.met(err)
+	if err := s.feed.refresh(ctx, remote.Once); err != nil {
+		s.feed.met(err)
 		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
 			err = cause
 		}
@@ -94,7 +94,7 @@ func (s *Store) hasReached(ctx context.Context, revision string) (bool, error) {
 		return false, err
 	}
 	defer done()
-	list, _, err := s.source.list(ctx, remote.Once)
+	list, _, err := s.feed.list(ctx, remote.Once)
 	return err == nil && !older(list.ResourceVersion, revision), err
 }
 
@@ -115,15 +115,12 @@ func (s *Store) WaitUntil(ctx context.Context, cond func(*Snapshot) bool) (*Snap
 }
 
 func (s *Store) wait(ctx context.Context, what string, cond func(*Snapshot) bool) (*Snapshot, error) {
-	if s.flaw != nil {
-		return nil, s.flaw
-	}
 	snapshot, err := s.current.Wait(ctx, func(now *Snapshot) bool { return now.sequence > 0 && cond(now) })
 	switch {
 	case err == nil:
 		return snapshot, nil
 	case errors.Is(err, watch.ErrClosed):
-		return nil, ErrClosed
+		return nil, s.over
 	}
 	if stale := s.Status().Err; stale != nil {
 		return nil, fmt.Errorf("mapstore: waiting for %s: %w: %w", what, err, stale)

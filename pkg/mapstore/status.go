@@ -63,7 +63,7 @@ const reconnectGrace = time.Second
 func (s *Store) Status() Status {
 	// The link first: if it is not synced, the copy may have been confirmed meanwhile, but
 	// if it is, the copy cannot be a backup's.
-	link := s.source.link.Load()
+	link := s.feed.link.Load()
 	snapshot := s.local.load()
 	reasons := s.views.rejected()
 	status := Status{
@@ -71,7 +71,7 @@ func (s *Store) Status() Status {
 		Exists:      snapshot.Exists(),
 		Revision:    snapshot.Revision(),
 		Bytes:       snapshot.size().values,
-		LastContact: s.source.lastContact(),
+		LastContact: s.feed.lastContact(),
 		Restored:    snapshot.restored,
 		Rejected:    slices.Sorted(maps.Keys(reasons)),
 		Reasons:     reasons,
@@ -82,12 +82,8 @@ func (s *Store) Status() Status {
 	if t := s.committer.trouble.Load(); t != nil {
 		status.WriteErr = fmt.Errorf("mapstore: no write has succeeded for %v: %w", time.Since(t.since).Round(time.Millisecond), t.err)
 	}
-	switch status.Err = s.flaw; {
-	case status.Err != nil:
-	case s.isClosed():
-		status.Err = ErrClosed
-	default:
-		status.Err = s.source.doubt(link, snapshot)
+	if status.Err = s.over; !s.isClosed() {
+		status.Err = s.feed.doubt(link, snapshot)
 	}
 	if status.Err == nil {
 		status.Err = s.lack()

@@ -23,11 +23,11 @@ type Store struct {
 	options   Options
 	remote    *remote.Map
 	local     *replica
-	source    *feed
+	feed      *feed
 	committer *committer
 	keeper    *keeper
 	family    *Family // whose member the store is; nil if it stands alone
-	flaw      error   // why the store can never work: what its methods return; nil if it can
+	over      error   // what methods return once the store is closed: ErrClosed, or why it could never work
 	release   func()  // releases what Open has acquired for the store
 	panics    atomic.Uint64
 
@@ -100,9 +100,10 @@ func assemble(feed *feed, opts Options) *Store {
 		options:   opts,
 		remote:    feed.remote,
 		local:     feed.local,
-		source:    feed,
+		feed:      feed,
 		committer: newCommitter(feed.remote, feed, feed.local, opts),
 		keeper:    newKeeper(feed.remote, feed, feed.local, opts),
+		over:      ErrClosed,
 		release:   func() {},
 		halted:    make(chan struct{}),
 		closed:    make(chan struct{}),
@@ -117,9 +118,6 @@ func assemble(feed *feed, opts Options) *Store {
 // Start returns nil when ctx or Close has ended it, [ErrClosed] when the store was
 // closed before, and [ErrInvalidArgument] when it is running already.
 func (s *Store) Start(ctx context.Context) error {
-	if s.flaw != nil {
-		return s.flaw
-	}
 	if s.family != nil && !s.isClosed() {
 		return fmt.Errorf("%w: the store has been started before, by its family", ErrInvalidArgument)
 	}
@@ -129,7 +127,7 @@ func (s *Store) Start(ctx context.Context) error {
 	}
 	s.keeper.restore()
 	var tasks sync.WaitGroup
-	tasks.Go(func() { s.source.run(ctx) })
+	tasks.Go(func() { s.feed.run(ctx) })
 	tasks.Go(func() { s.committer.run(ctx) })
 	tasks.Go(func() { s.keeper.run(ctx) })
 	tasks.Wait()
@@ -138,7 +136,7 @@ func (s *Store) Start(ctx context.Context) error {
 	s.keeper.finish()
 	awaitCalls(s.remote.Calls())
 
-	s.source.link.Close()
+	s.feed.link.Close()
 	close(s.halted)
 	s.views.close(s.current)
 	return nil
@@ -165,7 +163,7 @@ func (s *Store) begin(ctx context.Context) (context.Context, error) {
 	defer s.mu.Unlock()
 	switch s.phase {
 	case closed:
-		return nil, ErrClosed
+		return nil, s.over
 	case running:
 		return nil, fmt.Errorf("%w: the store has been started before", ErrInvalidArgument)
 	}
@@ -203,7 +201,7 @@ func (s *Store) Close() error {
 	}
 	if before == fresh {
 		s.committer.close()
-		s.source.link.Close()
+		s.feed.link.Close()
 	}
 	s.views.close(s.current)
 	s.release()
@@ -243,9 +241,6 @@ func (s *Store) WaitForSync(ctx context.Context) error { return s.awaitSync(ctx,
 
 // awaitSync is WaitForSync for a question that was asked at that time.
 func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
-	if s.flaw != nil {
-		return s.flaw
-	}
 	waiting := ctx
 	if s.family != nil { // the source outlives the store
 		limited, done, err := s.call(ctx)
@@ -255,7 +250,7 @@ func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
 		defer done()
 		waiting = limited
 	}
-	if err := s.source.awaitSync(waiting, asked, s.remote.Name()); err != nil {
+	if err := s.feed.awaitSync(waiting, asked, s.remote.Name()); err != nil {
 		if errors.Is(context.Cause(waiting), ErrClosed) {
 			return ErrClosed
 		}
@@ -288,13 +283,10 @@ func (s *Store) end() (before phase, stop context.CancelCauseFunc) {
 // call begins a request that a caller makes in its own goroutine. The returned ctx ends
 // when the store is closed. Close waits until done is called.
 func (s *Store) call(ctx context.Context) (_ context.Context, done func(), err error) {
-	if s.flaw != nil {
-		return nil, nil, s.flaw
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase == closed {
-		return nil, nil, ErrClosed
+		return nil, nil, s.over
 	}
 	ctx, cancel := context.WithCancelCause(quiet(ctx))
 	s.calls.Add(1)
@@ -315,4 +307,11 @@ func (s *Store) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.phase == closed
+}
+
+// retire ends the writes and calls of a store whose committer does not run.
+func (s *Store) retire() {
+	s.end()
+	s.calls.Wait()
+	s.committer.close()
 }

@@ -76,7 +76,7 @@ func (m *commit) sending(changes bool) func(context.Context, *task) result {
 	object, base := m.object, m.draft.base
 	return func(ctx context.Context, t *task) result {
 		answered := m.countRequest()
-		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) }, func() { m.source.suspect(ctx) })
+		answer, fate, err := m.remote.Update(ctx, object, func() bool { return m.maySend(t, changes) }, func() { m.feed.suspect(ctx) })
 		r := result{Event: ledger.Event{Kind: eventOf[fate], Err: err}, took: answered(fate)}
 		if fate == remote.Applied {
 			r.applied = newSnapshot(answer)
@@ -93,7 +93,7 @@ func changesData(a, b *corev1.ConfigMap) bool {
 
 // read is a task that brings the copy up to date.
 func (m *commit) read(ctx context.Context, _ *task) result {
-	if err := m.source.refresh(ctx, remote.Once); err != nil {
+	if err := m.feed.refresh(ctx, remote.Once); err != nil {
 		return result{Event: ledger.Event{Kind: ledger.ReadFailed, Err: err}}
 	}
 	return result{Event: ledger.Event{Kind: ledger.Read, Version: m.local.load().version()}}

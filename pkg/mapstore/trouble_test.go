@@ -23,35 +23,29 @@ import (
 // acknowledged is there once, what failed is not there, what is unknown is there at most
 // once, and whoever follows ends where the map does.
 func TestRandomTroubleLosesAndDoublesNothing(t *testing.T) {
-	seeds := 30
-	if testing.Short() {
-		seeds = 5
-	}
-	for seed := range uint64(seeds) {
-		synctest.Test(t, func(t *testing.T) {
-			trouble(t, seed, 6, func(api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
-				return api.Open(t, "settings", opts)
-			})
-		})
-	}
+	randomTrouble(t, 30, 6, func(t *testing.T, api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
+		return api.Open(t, "settings", opts)
+	})
 }
 
 // The same of stores of families, whose map now and then is not one of theirs for a while.
 func TestRandomTroubleLosesAndDoublesNothingInFamilies(t *testing.T) {
-	seeds := 10
+	randomTrouble(t, 10, 7, func(t *testing.T, api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
+		return api.OpenFamily(t, selector, opts).Store("settings")
+	})
+}
+
+// randomTrouble makes trouble of so many kinds, with so many seeds.
+func randomTrouble(t *testing.T, seeds, kinds int, open func(*testing.T, *mapstoretest.API, mapstore.Options) *mapstore.Store) {
 	if testing.Short() {
 		seeds = 5
 	}
 	for seed := range uint64(seeds) {
-		synctest.Test(t, func(t *testing.T) {
-			trouble(t, seed, 7, func(api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
-				return api.OpenFamily(t, selector, opts).Store("settings")
-			})
-		})
+		synctest.Test(t, func(t *testing.T) { trouble(t, seed, kinds, open) })
 	}
 }
 
-func trouble(t *testing.T, seed uint64, kinds int, open func(*mapstoretest.API, mapstore.Options) *mapstore.Store) {
+func trouble(t *testing.T, seed uint64, kinds int, open func(*testing.T, *mapstoretest.API, mapstore.Options) *mapstore.Store) {
 	var mu sync.Mutex // protects random and outcomes
 	random := rand.New(rand.NewPCG(seed, 7))
 	draw := func(n int) int {
@@ -67,11 +61,11 @@ func trouble(t *testing.T, seed uint64, kinds int, open func(*mapstoretest.API, 
 	var stores []*mapstore.Store
 	var folds []*fold
 	for _, peer := range peers {
-		store := open(peer, mapstore.Options{MaxBackoff: 100 * time.Millisecond})
+		store := open(t, peer, mapstore.Options{MaxBackoff: 100 * time.Millisecond})
 		stores = append(stores, store)
 		folds = append(folds, follow(store), follow(store, mapstore.Prefix("log-1")))
 	}
-	leaver := open(peers[1], mapstore.Options{}) // is closed in the middle
+	leaver := open(t, peers[1], mapstore.Options{}) // is closed in the middle
 	stores = append(stores, leaver)
 
 	var writers sync.WaitGroup

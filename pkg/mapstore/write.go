@@ -88,9 +88,6 @@ func (s *Store) Update(ctx context.Context, fn func(*Tx) error) (*Snapshot, erro
 
 // write runs a transaction, and returns when it has an outcome, which the Views show too.
 func (s *Store) write(ctx context.Context, fn func(*Tx) error) (*Snapshot, error) {
-	if s.flaw != nil {
-		return nil, s.flaw
-	}
 	written, err := s.committer.do(ctx, fn)
 	if err == nil {
 		s.views.settle(ctx, s.Snapshot()) // not written, which may not have its place in the sequence

@@ -30,10 +30,10 @@ func readFamily(family *mapstore.Family) reading {
 	return r
 }
 
-// families are all the metrics. Times are timestamps and not ages, as a scrape
+// figures are all the metrics. Times are timestamps and not ages, as a scrape
 // may be old itself; shares that rates tell, such as transactions per commit,
 // are left to the query.
-var families = []family{
+var figures = []figure{
 	gauge("healthy", "1 while the copy is known to be current, 0 while it may be stale: what Check says.",
 		func(r reading) float64 { return oneIf(r.status.Err == nil) }),
 	gauge("synced", "1 once the copy has been current and followed the API server. Stays 1 through outages.",
@@ -113,36 +113,36 @@ func oneIf(condition bool) float64 {
 	return 0
 }
 
-// A family is one metric, with as many series as its labels have values.
-type family struct {
+// A figure is one metric, with as many series as its labels have values.
+type figure struct {
 	name, help string
 	labels     []string // in addition to the labels that name the map
 	export     func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric)
 }
 
-func gauge(name, help string, value func(reading) float64) family {
+func gauge(name, help string, value func(reading) float64) figure {
 	return optional(name, help, func(r reading) (float64, bool) { return value(r), true })
 }
 
 // optional is a gauge that is not always there.
-func optional(name, help string, value func(reading) (float64, bool)) family {
-	return family{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+func optional(name, help string, value func(reading) (float64, bool)) figure {
+	return figure{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
 		if v, ok := value(r); ok {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v)
 		}
 	}}
 }
 
-func counter(name, help string, value func(reading) float64) family {
-	return family{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+func counter(name, help string, value func(reading) float64) figure {
+	return figure{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, value(r))
 	}}
 }
 
 // labelled is a counter for each value of a label. All of them are always there,
 // from zero on: of a series that begins at one, a rate does not see the one.
-func labelled(name, help, label string, values func(reading) map[string]uint64) family {
-	return family{name, help, []string{label}, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+func labelled(name, help, label string, values func(reading) map[string]uint64) figure {
+	return figure{name, help, []string{label}, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
 		for of, v := range values(r) {
 			ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), of)
 		}
@@ -150,8 +150,8 @@ func labelled(name, help, label string, values func(reading) map[string]uint64) 
 }
 
 // summary has no quantiles: they could not be added up over stores.
-func summary(name, help string, value func(reading) (count uint64, sum float64)) family {
-	return family{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
+func summary(name, help string, value func(reading) (count uint64, sum float64)) figure {
+	return figure{name, help, nil, func(d *prometheus.Desc, r reading, ch chan<- prometheus.Metric) {
 		count, sum := value(r)
 		ch <- prometheus.MustNewConstSummary(d, count, sum, nil)
 	}}

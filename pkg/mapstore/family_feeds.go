@@ -1,0 +1,56 @@
+package mapstore
+
+import (
+	"maps"
+	"slices"
+)
+
+// names, visit, reached, hasCopy and synced make the family the feeds of its source.
+func (f *Family) names() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Keys(f.members))
+}
+
+func (f *Family) visit(name string, fn func(*feed)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fn(f.memberLocked(name).feed)
+}
+
+// maxAbsent is how many maps that are gone a family remembers, in addition to as many as
+// there are maps. Whoever remembers one knows that it is another when it comes back.
+const maxAbsent = 1000
+
+func (f *Family) reached(revision string) {
+	exist, absent := f.roster.count()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.revision == "" { // Store may have been called since the list was asked for
+		for _, m := range f.members {
+			m.feed.local.restore(absentSnapshot("", revision))
+		}
+	}
+	f.revision = revision
+	if absent <= exist+maxAbsent+2*f.kept {
+		return
+	}
+	gone := f.roster.strike(func(name string) bool { return f.members[name].store == nil })
+	for _, name := range gone {
+		f.resets = max(f.resets, f.members[name].feed.local.load().resets)
+		delete(f.members, name)
+	}
+	f.resets++
+	f.kept = absent - len(gone)
+	f.ticks.Store(f.roster.now())
+}
+
+func (f *Family) hasCopy() bool {
+	exist, _ := f.roster.count()
+	return exist > 0
+}
+
+func (f *Family) synced() {
+	exist, _ := f.roster.count()
+	f.options.Logger.Info("Synced the family", "cluster", f.remote.Host(), "maps", exist)
+}
