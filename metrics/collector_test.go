@@ -47,12 +47,12 @@ func registered(stores ...*mapstore.Store) *prometheus.Registry {
 // gather returns each series with its value; of a summary, its count.
 func gather(t testing.TB, g prometheus.Gatherer) map[string]float64 {
 	t.Helper()
-	figures, err := g.Gather()
+	families, err := g.Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
 	values := map[string]float64{}
-	for _, family := range figures {
+	for _, family := range families {
 		for _, m := range family.GetMetric() {
 			name := family.GetName()
 			for _, label := range m.GetLabel() {
@@ -216,11 +216,11 @@ func TestNothingOfTheContentsIsExported(t *testing.T) {
 	if err := store.Set(t.Context(), "canary-key", "canary-value"); err != nil {
 		t.Fatal(err)
 	}
-	figures, err := registered(store).Gather()
+	families, err := registered(store).Gather()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := fmt.Sprint(figures); strings.Contains(text, "canary") || !strings.Contains(text, "mapstore_keys") {
+	if text := fmt.Sprint(families); strings.Contains(text, "canary") || !strings.Contains(text, "mapstore_keys") {
 		t.Error(text)
 	}
 }

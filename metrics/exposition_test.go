@@ -35,8 +35,8 @@ func newFixed(t *testing.T, r reading) fixed {
 func (f fixed) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(f, ch) }
 
 func (f fixed) Collect(ch chan<- prometheus.Metric) {
-	for i, family := range figures {
-		family.export(f.descriptions[i], f.reading, ch)
+	for i, figure := range figures {
+		figure.export(f.descriptions[i], f.reading, ch)
 	}
 }
 
@@ -90,11 +90,11 @@ func TestEveryFieldOfStatsAndStatusIsExported(t *testing.T) {
 	export := func(r reading) string {
 		reg := prometheus.NewRegistry()
 		reg.MustRegister(newFixed(t, r))
-		figures, err := reg.Gather()
+		families, err := reg.Gather()
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fmt.Sprint(figures)
+		return fmt.Sprint(families)
 	}
 	seen := map[string]string{export(reading{}): "none"} // which field was altered for a text
 	check := func(r *reading, field reflect.Value, name string) {
