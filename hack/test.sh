@@ -64,11 +64,11 @@ for name in "$@"; do
 		;;
 	cluster) # one package at a time: their control planes share the cores
 		haproxy
-		await_control_plane && group cluster testname 1 $race ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/... ./controller/...
+		await_control_plane && group cluster testname 1 $race ./hack/wire ./hack/kube/... ./hack/e2e/... ./examples/... ./metrics/... ./controller/...
 		;;
 	e2e)
 		haproxy
-		await_control_plane && group e2e testname 1 $race ./hack/kube/... ./hack/e2e/...
+		await_control_plane && group e2e testname 1 $race ./hack/wire ./hack/kube/... ./hack/e2e/...
 		;;
 	tools) # without the race detector: none of them is about concurrency
 		begin_control_plane

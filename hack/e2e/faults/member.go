@@ -10,6 +10,7 @@ import (
 
 	"github.com/unrolled/mapstore/v2/hack/e2e/checker"
 	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
+	"github.com/unrolled/mapstore/v2/hack/wire"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
@@ -22,7 +23,7 @@ type member struct {
 	client  *checker.Client
 	http    *rig.Client
 	network *rig.Network
-	wire    *wire // nil without one
+	wire    *wire.Wire // nil without one
 }
 
 // newMember starts a store that reaches the server of config by the row's way.
@@ -33,11 +34,11 @@ func (b *testbed) newMember(ctx context.Context, config *rest.Config) (*member, 
 		if err != nil {
 			return nil, err
 		}
-		if m.wire, err = newWire(server.Host, b.newRand()); err != nil {
+		if m.wire, err = wire.New(server.Host, b.newRand()); err != nil {
 			return nil, err
 		}
-		b.onClose(m.wire.close)
-		config.Host = "https://" + m.wire.address // which the certificate is good for too
+		b.onClose(m.wire.Close)
+		config.Host = "https://" + m.wire.Address() // which the certificate is good for too
 	}
 	if b.row.way != nil {
 		m.network = nil // of a transport of its own a store does not know when a request is sent

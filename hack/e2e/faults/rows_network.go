@@ -8,32 +8,33 @@ import (
 	"time"
 
 	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
+	"github.com/unrolled/mapstore/v2/hack/wire"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
 // networkRows are about what lies between a store and the API server.
 func networkRows() []row {
 	const staleAfter = 4 * time.Second
-	hole := troubled(trouble{hole: true})
+	hole := troubled(wire.Trouble{Hole: true})
 	hold := [2]time.Duration{5 * time.Second, time.Second}
 	return []row{
 		{
 			name: "connections refused", wired: true, spared: true, hold: hold, cuts: true, notice: killNoticedWithin,
-			fault:  lasting(each(func(m *member) { m.wire.refuse() }), restore),
+			fault:  lasting(each(func(m *member) { m.wire.Refuse() }), restore),
 			during: expectCause(syscall.ECONNREFUSED),
 		},
 		{
 			name: "connections reset mid-flight", wired: true, spared: true, hold: hold, flows: true,
-			proof: proof{"connections broken", ofAffected(func(m *member) int64 { return m.wire.broken.Load() }), 5},
+			proof: proof{"connections broken", ofAffected(func(m *member) int64 { return m.wire.Broken.Load() }), 5},
 			fault: again(250*time.Millisecond, func(ctx context.Context, b *testbed, _ int) error {
-				return each(func(m *member) { m.wire.cut(true) })(ctx, b)
+				return each(func(m *member) { m.wire.Cut(true) })(ctx, b)
 			}),
 		},
 		{
 			// Everyone, as a store that is near starves those that are far: a write takes
 			// effect only if nobody else's does while it is on its way.
 			name: "delayed by 100 ± 50 ms", wired: true, hold: hold, flows: true,
-			fault: troubled(trouble{latency: 100 * time.Millisecond, jitter: 50 * time.Millisecond}),
+			fault: troubled(wire.Trouble{Latency: 100 * time.Millisecond, Jitter: 50 * time.Millisecond}),
 			during: func(ctx context.Context, b *testbed) error {
 				for _, m := range b.affected() {
 					begin := time.Now()
@@ -49,7 +50,7 @@ func networkRows() []row {
 		},
 		{
 			name: "a slow link, of 250 kB/s", wired: true, hold: hold, flows: true,
-			fault: troubled(trouble{rate: 250_000}),
+			fault: troubled(wire.Trouble{Rate: 250_000}),
 		},
 		{
 			name: "black hole, default options", wired: true, spared: true, hold: hold,
@@ -73,8 +74,8 @@ func networkRows() []row {
 }
 
 // troubled makes trouble on the wires of the affected stores.
-func troubled(t trouble) fault {
-	return lasting(each(func(m *member) { m.wire.set(t) }), each(func(m *member) { m.wire.set(trouble{}) }))
+func troubled(t wire.Trouble) fault {
+	return lasting(each(func(m *member) { m.wire.Set(t) }), each(func(m *member) { m.wire.Set(wire.Trouble{}) }))
 }
 
 // expectCause expects each affected store to say what is wrong.
@@ -92,7 +93,7 @@ func expectCause(cause error) func(context.Context, *testbed) error {
 // restore lets the affected stores connect again.
 func restore(ctx context.Context, b *testbed) error {
 	for _, m := range b.affected() {
-		if err := m.wire.restore(ctx); err != nil {
+		if err := m.wire.Restore(ctx); err != nil {
 			return err
 		}
 	}

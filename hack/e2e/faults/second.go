@@ -12,23 +12,24 @@ import (
 
 	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 	"github.com/unrolled/mapstore/v2/hack/kube"
+	"github.com/unrolled/mapstore/v2/hack/wire"
 )
 
 // A second API server shares the etcd of a testbed's first one, and learns of
 // everything late.
 type second struct {
-	etcd   *wire // what makes it late
+	etcd   *wire.Wire // what makes it late
 	client *rig.Client
 }
 
 // startSecond starts a second API server, which runs until the testbed is closed.
 func (b *testbed) startSecond(ctx context.Context) (*second, error) {
-	etcd, err := newWire(strings.TrimPrefix(b.plane.EtcdURL(), "http://"), b.newRand())
+	etcd, err := wire.New(strings.TrimPrefix(b.plane.EtcdURL(), "http://"), b.newRand())
 	if err != nil {
 		return nil, err
 	}
-	b.onClose(etcd.close)
-	plane, err := kube.Start(ctx, kube.Options{EtcdURL: "http://" + etcd.address})
+	b.onClose(etcd.Close)
+	plane, err := kube.Start(ctx, kube.Options{EtcdURL: "http://" + etcd.Address()})
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +70,7 @@ func toAndFro(lag time.Duration, behind *atomic.Int64) fault {
 			}
 			server.client.Cut()
 		}
-		server.etcd.set(trouble{latency: lag})
+		server.etcd.Set(wire.Trouble{Latency: lag})
 		stop, err := again(600*time.Millisecond, func(ctx context.Context, b *testbed, n int) error {
 			if n%2 == 1 {
 				send(nil)
@@ -88,7 +89,7 @@ func toAndFro(lag time.Duration, behind *atomic.Int64) fault {
 		}
 		return func(ctx context.Context) error {
 			err := stop(ctx)
-			server.etcd.set(trouble{})
+			server.etcd.Set(wire.Trouble{})
 			send(nil)
 			return err
 		}, nil

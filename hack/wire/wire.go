@@ -1,4 +1,8 @@
-package main
+// Package wire is a TCP proxy that can be told to misbehave: it lies between a client and
+// its server in tests. It exists because toxiproxy, as a library, leaves goroutines behind
+// when a toxic has ended a connection through which data flows, and resets only connections
+// that were made after it was told to.
+package wire
 
 import (
 	"context"
@@ -7,34 +11,30 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 )
 
-// A wire is a TCP proxy between one store and the API server that can be told
-// to misbehave. It exists because toxiproxy, as a library, leaves goroutines
-// behind when a toxic has ended a connection through which data flows, and
-// resets only connections that were made after it was told to.
-type wire struct {
+// A Wire leads to one server.
+type Wire struct {
+	Broken atomic.Int64 // connections that were cut
+
 	address  string
 	upstream string
-	broken   atomic.Int64 // connections that were cut
 	tasks    sync.WaitGroup
 
 	mu       sync.Mutex // protects all below
 	listener net.Listener
 	links    map[*link]struct{}
-	trouble  trouble
+	trouble  Trouble
 	lifted   chan struct{} // closed when trouble is replaced
 	rng      *rand.Rand
 }
 
 // Trouble is what happens to the bytes of each connection. The zero value lets
 // them through.
-type trouble struct {
-	latency, jitter time.Duration // before each read's worth of bytes that the server sends
-	hole            bool          // nothing gets through any more, nor does the end of a connection
-	rate            int           // bytes a second each way; 0: no limit
+type Trouble struct {
+	Latency, Jitter time.Duration // before each read's worth of bytes that the server sends
+	Hole            bool          // nothing gets through any more, nor does the end of a connection
+	Rate            int           // bytes a second each way; 0: no limit
 }
 
 // A link is one connection from the client on to the server.
@@ -44,8 +44,9 @@ type link struct {
 	end       func()
 }
 
-func newWire(upstream string, rng *rand.Rand) (*wire, error) {
-	w := &wire{upstream: upstream, links: make(map[*link]struct{}), lifted: make(chan struct{}), rng: rng}
+// New starts a wire to a server at host:port. The generator draws the jitter.
+func New(upstream string, rng *rand.Rand) (*Wire, error) {
+	w := &Wire{upstream: upstream, links: make(map[*link]struct{}), lifted: make(chan struct{}), rng: rng}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -55,9 +56,12 @@ func newWire(upstream string, rng *rand.Rand) (*wire, error) {
 	return w, nil
 }
 
-// set replaces the trouble. What a hole has held back goes on its way then,
+// Address returns the host:port at which the wire takes connections.
+func (w *Wire) Address() string { return w.address }
+
+// Set replaces the trouble. What a hole has held back goes on its way then,
 // late, as it does when a network is mended.
-func (w *wire) set(t trouble) {
+func (w *Wire) Set(t Trouble) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.trouble = t
@@ -65,8 +69,8 @@ func (w *wire) set(t trouble) {
 	w.lifted = make(chan struct{})
 }
 
-// refuse closes all connections and makes new ones be refused, until restore.
-func (w *wire) refuse() {
+// Refuse closes all connections and makes new ones be refused, until Restore.
+func (w *Wire) Refuse() {
 	w.mu.Lock()
 	listener := w.listener
 	w.listener = nil
@@ -74,11 +78,11 @@ func (w *wire) refuse() {
 	if listener != nil {
 		listener.Close()
 	}
-	w.cut(false)
+	w.Cut(false)
 }
 
-// restore accepts connections again, at the same address.
-func (w *wire) restore(ctx context.Context) error {
+// Restore accepts connections again, at the same address.
+func (w *Wire) Restore(ctx context.Context) error {
 	var config net.ListenConfig
 	for {
 		listener, err := config.Listen(ctx, "tcp", w.address)
@@ -87,14 +91,16 @@ func (w *wire) restore(ctx context.Context) error {
 			return nil
 		}
 		// An outgoing connection of some process can have the port for a moment.
-		if rig.Pause(ctx, 10*time.Millisecond) != nil {
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
 			return err
 		}
 	}
 }
 
-// cut closes all connections, by a TCP reset if asked to.
-func (w *wire) cut(reset bool) {
+// Cut closes all connections, by a TCP reset if asked to.
+func (w *Wire) Cut(reset bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for l := range w.links {
@@ -103,17 +109,17 @@ func (w *wire) cut(reset bool) {
 			_ = l.far.SetLinger(0)
 		}
 		l.end()
-		w.broken.Add(1)
+		w.Broken.Add(1)
 	}
 }
 
-// close ends the wire; nothing of it is running when it returns.
-func (w *wire) close() {
-	w.refuse()
+// Close ends the wire; nothing of it is running when it returns.
+func (w *Wire) Close() {
+	w.Refuse()
 	w.tasks.Wait()
 }
 
-func (w *wire) serve(listener net.Listener) {
+func (w *Wire) serve(listener net.Listener) {
 	w.mu.Lock()
 	w.listener = listener
 	w.mu.Unlock()
@@ -128,7 +134,7 @@ func (w *wire) serve(listener net.Listener) {
 	})
 }
 
-func (w *wire) carry(listener net.Listener, near *net.TCPConn) {
+func (w *Wire) carry(listener net.Listener, near *net.TCPConn) {
 	far, err := net.DialTimeout("tcp", w.upstream, 10*time.Second)
 	if err != nil {
 		_ = near.Close()
@@ -159,7 +165,7 @@ func (w *wire) carry(listener net.Listener, near *net.TCPConn) {
 }
 
 // pump moves bytes from one end to the other until either has ended.
-func (w *wire) pump(l *link, to, from *net.TCPConn) {
+func (w *Wire) pump(l *link, to, from *net.TCPConn) {
 	defer l.end()
 	buf := make([]byte, 32<<10)
 	for {
@@ -178,19 +184,19 @@ func (w *wire) pump(l *link, to, from *net.TCPConn) {
 
 // obstruct waits while there is a hole, and returns the delay that applies after it to n
 // bytes.
-func (w *wire) obstruct(l *link, fromServer bool, n int) time.Duration {
+func (w *Wire) obstruct(l *link, fromServer bool, n int) time.Duration {
 	for {
 		w.mu.Lock()
 		t, lifted := w.trouble, w.lifted
 		var delay time.Duration
-		if fromServer && t.latency > 0 {
-			delay = t.latency - t.jitter + time.Duration(w.rng.Int64N(int64(2*t.jitter)+1))
+		if fromServer && t.Latency > 0 {
+			delay = t.Latency - t.Jitter + time.Duration(w.rng.Int64N(int64(2*t.Jitter)+1))
 		}
 		w.mu.Unlock()
-		if t.rate > 0 {
-			delay += time.Duration(n) * time.Second / time.Duration(t.rate)
+		if t.Rate > 0 {
+			delay += time.Duration(n) * time.Second / time.Duration(t.Rate)
 		}
-		if !t.hole {
+		if !t.Hole {
 			return delay
 		}
 		select {

@@ -1,4 +1,4 @@
-package main
+package wire
 
 import (
 	"errors"
@@ -10,12 +10,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
-
-	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 )
 
 // echo starts a server that sends back what it gets, and a wire to it.
-func echo(t *testing.T) *wire {
+func echo(t *testing.T) *Wire {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -34,12 +32,12 @@ func echo(t *testing.T) *wire {
 			})
 		}
 	})
-	w, err := newWire(listener.Addr().String(), rand.New(rand.NewPCG(1, 2)))
+	w, err := New(listener.Addr().String(), rand.New(rand.NewPCG(1, 2)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		w.close()
+		w.Close()
 		listener.Close()
 		serving.Wait()
 	})
@@ -47,7 +45,7 @@ func echo(t *testing.T) *wire {
 }
 
 // That connections are refused and delayed, and that holes and cuts are noticed, the
-// rows see themselves; how bytes and connections fare in them they do not.
+// rows of the fault matrix see themselves; how bytes and connections fare in them they do not.
 func TestAHoleDeliversLateAndAResetIsATCPReset(t *testing.T) {
 	w := echo(t)
 	conn, err := net.Dial("tcp", w.address)
@@ -62,22 +60,22 @@ func TestAHoleDeliversLateAndAResetIsATCPReset(t *testing.T) {
 	}
 	expect := func(text string) {
 		got := make([]byte, len(text))
-		_ = conn.SetReadDeadline(time.Now().Add(rig.Patience)) // or reading fails
+		_ = conn.SetReadDeadline(time.Now().Add(time.Minute)) // or reading fails
 		if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
 			t.Fatalf("read %q, %v; want %q", got, err, text)
 		}
 	}
 	send("before")
 	expect("before")
-	w.set(trouble{hole: true})
+	w.Set(Trouble{Hole: true})
 	send("late")
 	_ = conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond)) // likewise
 	if n, err := conn.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("read %d bytes through a hole, %v", n, err)
 	}
-	w.set(trouble{})
+	w.Set(Trouble{})
 	expect("late")
-	w.cut(true)
+	w.Cut(true)
 	if _, err := conn.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("reading: %v, want %v", err, syscall.ECONNRESET)
 	}
