@@ -27,16 +27,20 @@ type Binaries struct{ APIServer, Etcd string }
 // of the oldest if MAPSTORE_KUBE is "oldest". If KUBEBUILDER_ASSETS is set, nothing is
 // built: it names a folder that must have both.
 func Build(ctx context.Context, progress io.Writer) (Binaries, error) {
-	if progress == nil {
-		progress = os.Stderr
-	}
+	return build(ctx, progress, false)
+}
+
+func build(ctx context.Context, progress io.Writer, oldest bool) (Binaries, error) {
 	server, err := chosenAPIServer()
+	if oldest {
+		server, err = oldestAPIServerSource, nil
+	}
 	if err != nil {
 		return Binaries{}, fmt.Errorf("kube: %w", err)
 	}
 	var found [2]string
 	for i, s := range []source{server, etcdSource} {
-		if assets := os.Getenv(assetsVariable); assets != "" {
+		if assets := os.Getenv(assetsVariable); assets != "" && !oldest {
 			found[i], err = asset(assets, s.name)
 		} else {
 			found[i], err = s.build(ctx, progress)

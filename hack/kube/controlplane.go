@@ -44,6 +44,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+
+	"github.com/unrolled/mapstore/v2/hack/wire"
 )
 
 // etcdDir is etcd's data folder, in the run's.
@@ -66,6 +68,10 @@ type Options struct {
 	// Members is how many members etcd has. Default: one.
 	Members int
 
+	// Oldest says that the API server is of the oldest supported version, whatever
+	// MAPSTORE_KUBE is.
+	Oldest bool
+
 	// Peer, if set, is a running control plane whose etcd this API server joins, with the
 	// same credentials, as the servers of one cluster have them.
 	Peer *ControlPlane
@@ -77,17 +83,22 @@ type ControlPlane struct {
 	Etcd      *Process   // the first member; nil when Options.EtcdURL or Peer was set
 	Members   []*Process // of etcd; none when Options.EtcdURL or Peer was set
 
-	// Of StartReplicated only.
-	Servers  []*Process // the API servers
-	Balancer *Balancer  // in front of them; Config leads to it
+	Servers []*Process // the API servers: one, but of StartReplicated
 
-	guard     *guard
-	etcdURL   string
-	serverURL string       // the API server's
-	admin     *rest.Config // never changed; callers get copies
-	client    kubernetes.Interface
-	probes    http.RoundTripper
-	stop      func() error
+	// Of StartReplicated only.
+	Balancer *Balancer  // in front of the API servers; Config leads to it
+	Peers    *Peers     // between the members of etcd
+	EtcdWire *wire.Wire // between the first API server and the first member
+
+	guard      *guard
+	progress   io.Writer
+	authority  *authority
+	etcdURL    string
+	serverURLs []string
+	admin      *rest.Config // never changed; callers get copies
+	client     kubernetes.Interface
+	probes     http.RoundTripper
+	stop       func() error
 }
 
 // Start builds what is missing, starts etcd and the API server, and returns once the
@@ -97,7 +108,7 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 	if !supported {
 		return nil, fmt.Errorf("kube: no control plane on %s: %w", runtime.GOOS, errors.ErrUnsupported)
 	}
-	binaries, err := Build(ctx, opts.Progress)
+	binaries, err := build(ctx, opts.Progress, opts.Oldest)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +120,9 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 		APIServer: newProcess("kube-apiserver", guard.dir),
 		etcdURL:   opts.EtcdURL,
 		guard:     guard,
+		progress:  opts.Progress,
 	}
+	c.Servers = []*Process{c.APIServer}
 	if opts.Peer != nil {
 		c.etcdURL = opts.Peer.etcdURL
 	}
@@ -127,7 +140,7 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 }
 
 func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Options) error {
-	ports, err := freePorts(1 + 2*len(c.Members))
+	ports, err := freePorts(1 + portsPerMember*len(c.Members))
 	if err != nil {
 		return err
 	}
@@ -141,15 +154,20 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 		}
 	}
 
+	etcd := c.etcdURL
+	if c.EtcdWire != nil {
+		etcd = "http://" + c.EtcdWire.Address()
+	}
 	c.APIServer.argv = append([]string{
 		binaries.APIServer,
-		"--etcd-servers=" + c.etcdURL,
+		"--etcd-servers=" + etcd,
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
 		fmt.Sprintf("--secure-port=%d", ports[0]),
 		"--cert-dir=" + c.guard.dir,
 		"--tls-cert-file=" + c.path("serving.crt"),
 		"--tls-private-key-file=" + c.path("serving.key"),
+		"--client-ca-file=" + c.path("ca.crt"),
 		"--token-auth-file=" + c.path("tokens.csv"),
 		"--service-account-issuer=https://kubernetes.default.svc",
 		"--service-account-key-file=" + c.path("service-accounts.key"),
@@ -161,7 +179,7 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 		"--endpoint-reconciler-type=none",
 	}, opts.APIServerArgs...)
 	c.APIServer.probe = func(ctx context.Context) error {
-		_, err := get(ctx, c.probes, c.serverURL+"/readyz")
+		_, err := get(ctx, c.probes, c.serverURLs[0]+"/readyz")
 		return err
 	}
 
@@ -171,13 +189,14 @@ func (c *ControlPlane) start(ctx context.Context, binaries Binaries, opts Option
 // configure writes the credentials and the kubeconfig of an API server on port.
 func (c *ControlPlane) configure(port int, peer *ControlPlane) error {
 	var err error
-	c.serverURL = fmt.Sprintf("https://127.0.0.1:%d", port)
+	url := fmt.Sprintf("https://127.0.0.1:%d", port)
+	c.serverURLs = []string{url}
 	if peer != nil {
-		c.admin, err = shareCredentials(peer, c.guard.dir, c.serverURL)
-	} else {
-		c.admin, err = writeCredentials(c.guard.dir, c.serverURL)
+		c.authority = peer.authority
+	} else if c.authority, err = newAuthority(); err != nil {
+		return err
 	}
-	if err != nil {
+	if c.admin, err = c.writeCredentials(c.guard.dir, url, peer); err != nil {
 		return err
 	}
 	if c.client, err = kubernetes.NewForConfig(c.admin); err != nil {
@@ -204,12 +223,21 @@ func (c *ControlPlane) shutdown() error {
 	for _, member := range c.Members {
 		err = errors.Join(err, member.Kill())
 	}
+	if c.EtcdWire != nil {
+		c.EtcdWire.Close()
+	}
+	if c.Peers != nil {
+		c.Peers.close()
+	}
 	return errors.Join(err, c.guard.release())
 }
 
 // Config returns a client configuration with all rights and without a rate limit. The
 // caller may change it.
 func (c *ControlPlane) Config() *rest.Config { return rest.CopyConfig(c.admin) }
+
+// ServerURL returns the URL of an API server, by way of no balancer.
+func (c *ControlPlane) ServerURL(i int) string { return c.serverURLs[i] }
 
 // Kubeconfig returns the path of a kubeconfig file for the same user as Config.
 func (c *ControlPlane) Kubeconfig() string { return c.path("kubeconfig") }
@@ -230,7 +258,7 @@ func (c *ControlPlane) Namespace(ctx context.Context, prefix string) (string, er
 func (c *ControlPlane) Versions(ctx context.Context) (apiServer, etcd string, err error) {
 	var version struct{ GitVersion, Etcdserver string }
 	first, _, _ := strings.Cut(c.etcdURL, ",")
-	for _, url := range []string{c.serverURL, first} {
+	for _, url := range []string{c.serverURLs[0], first} {
 		body, err := get(ctx, c.probes, url+"/version")
 		if err == nil {
 			err = json.Unmarshal(body, &version)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,10 +24,10 @@ const readyWithin = 2 * time.Minute
 type Process struct {
 	name  string                      // also of its log and pid file
 	dir   string                      // the run's folder
-	argv  []string                    // binary and flags; set before the first start
 	probe func(context.Context) error // nil: it is ready; set before the first start
 
-	mu      sync.Mutex // protects current
+	mu      sync.Mutex // protects all below
+	argv    []string   // binary and flags
 	current *child     // the newest, running or not; nil before the first start
 }
 
@@ -109,14 +110,22 @@ func (p *Process) replace() (*child, error) {
 	return p.beginLocked()
 }
 
-// begin starts the process beside the one that runs, which is up to the caller then.
-func (p *Process) begin() (*child, error) {
+// begin starts the process, with further flags, beside the one that runs, which is up to the
+// caller then.
+func (p *Process) begin(flags ...string) (*child, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.beginLocked()
+	return p.beginLocked(flags...)
 }
 
-func (p *Process) beginLocked() (*child, error) {
+// use makes another binary run from the next start on.
+func (p *Process) use(binary string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.argv = append([]string{binary}, p.argv[1:]...)
+}
+
+func (p *Process) beginLocked(flags ...string) (*child, error) {
 	log, err := os.OpenFile(p.log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
@@ -124,7 +133,7 @@ func (p *Process) beginLocked() (*child, error) {
 	defer log.Close()
 
 	pidFile := filepath.Join(p.dir, p.name+pidSuffix)
-	cmd := exec.Command("/bin/sh", append([]string{"-ec", launch, pidFile}, p.argv...)...)
+	cmd := exec.Command("/bin/sh", slices.Concat([]string{"-ec", launch, pidFile}, p.argv, flags)...)
 	cmd.Dir = p.dir
 	// The caller's ETCD_*, KUBE_* and GO* variables must not change what is tested.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}

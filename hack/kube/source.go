@@ -68,6 +68,9 @@ func (s source) version() (string, error) {
 
 // build returns the binary's path, after building it if it is not there.
 func (s source) build(ctx context.Context, progress io.Writer) (string, error) {
+	if progress == nil {
+		progress = os.Stderr
+	}
 	version, err := s.version()
 	if err != nil {
 		return "", err
