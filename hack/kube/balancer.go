@@ -124,14 +124,15 @@ func (b *Balancer) Reload(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.waitReady(ctx, c); err != nil {
-		return fmt.Errorf("%s is not ready: %w\n%s", b.name, err, b.logTail())
-	}
+	// That it is gone is the sign that the new one serves. To ask that one would take one of
+	// the connections that there may be.
 	select {
 	case <-old.exited:
 		return nil
-	case <-time.After(10 * time.Second):
-		return fmt.Errorf("the HAProxy before does not end\n%s", b.logTail())
+	case <-c.exited:
+		return fmt.Errorf("HAProxy: %s\n%s", c.state, b.logTail())
+	case <-ctx.Done():
+		return fmt.Errorf("the HAProxy before does not end: %w\n%s", ctx.Err(), b.logTail())
 	}
 }
 

@@ -73,7 +73,8 @@ type Options struct {
 	Oldest bool
 
 	// Peer, if set, is a running control plane whose etcd this API server joins, with the
-	// same credentials, as the servers of one cluster have them.
+	// same credentials, as the servers of one cluster have them. Of several members it
+	// leaves the first to the peer.
 	Peer *ControlPlane
 }
 
@@ -125,6 +126,9 @@ func Start(ctx context.Context, opts Options) (*ControlPlane, error) {
 	c.Servers = []*Process{c.APIServer}
 	if opts.Peer != nil {
 		c.etcdURL = opts.Peer.etcdURL
+		if _, others, ok := strings.Cut(c.etcdURL, ","); ok {
+			c.etcdURL = others // the first member is the peer's
+		}
 	}
 	if c.etcdURL == "" {
 		for i := range max(opts.Members, 1) {

@@ -14,8 +14,8 @@ import (
 
 // StartReplicated starts a control plane as in production: three members of etcd, two API
 // servers, and HAProxy in front of them, configured as kubeadm's documentation has it, which
-// Config leads to. The first API server knows one member only, as one beside it on the same
-// machine does, and reaches it by EtcdWire; the second knows all. An API server that is asked
+// Config leads to. The first API server knows the first member only, as one on the same machine
+// does, and reaches it by EtcdWire; the second knows the other two. An API server that is asked
 // to end first says so to those who ask whether it is ready, and serves for two more seconds.
 // Otherwise it is as [Start].
 func StartReplicated(ctx context.Context, opts Options) (*ControlPlane, error) {

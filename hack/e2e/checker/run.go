@@ -133,6 +133,9 @@ func (r *Run) SoFar() Report {
 	}
 }
 
+// Latest returns the revision of the newest version that the witness has seen.
+func (r *Run) Latest() int64 { return r.witness.latest() }
+
 // Close ends the witness and the subscriptions. It may be called more than once.
 func (r *Run) Close() {
 	for _, c := range r.everyClient() {

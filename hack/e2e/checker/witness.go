@@ -105,7 +105,8 @@ func (w *witness) watch(ctx context.Context, next int64) {
 func (w *witness) follow(ctx context.Context, next int64) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	for response := range w.client.Watch(ctx, w.key, clientv3.WithRev(next)) {
+	// A member that is cut off from the others would bring nothing, and not say so.
+	for response := range w.client.Watch(clientv3.WithRequireLeader(ctx), w.key, clientv3.WithRev(next)) {
 		switch {
 		case response.CompactRevision != 0:
 			return fmt.Errorf("etcd has compacted what is before revision %d, and the witness had only come to %d", response.CompactRevision, w.upTo())
@@ -211,7 +212,7 @@ func (w *witness) settle(ctx context.Context) ([]version, error) {
 		} else if w.upTo() >= now.Header.Revision {
 			break
 		} else {
-			cause = w.client.RequestProgress(ctx)
+			cause = w.client.RequestProgress(clientv3.WithRequireLeader(ctx)) // as its watch is: it has a stream of its own
 		}
 		select {
 		case <-tick.C:
@@ -226,6 +227,12 @@ func (w *witness) settle(ctx context.Context) ([]version, error) {
 		return nil, fmt.Errorf("checker: the witness has come to %v, which is not what etcd holds", last)
 	}
 	return slices.Clone(w.versions), nil
+}
+
+func (w *witness) latest() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.versions[len(w.versions)-1].revision
 }
 
 func (w *witness) count() int {

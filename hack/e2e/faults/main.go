@@ -3,7 +3,7 @@
 // applied twice, what is read is one committed version, and every store is fresh
 // again soon after.
 //
-//	go run ./faults -rounds 1 -seed 42 -run 'API server' -write ../../docs/reliability.md
+//	go run ./faults -rounds 1 -seed 42 -run 'API server' -write ../../docs
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"time"
@@ -27,12 +28,12 @@ func main() {
 	flag.Uint64Var(&s.seed, "seed", 42, "what the moments are drawn from")
 	flag.BoolVar(&s.family, "family", false, "the stores are those of families")
 	pattern := flag.String("run", "", "only the rows whose name matches this regular expression")
-	file := flag.String("write", "", "a file whose table is to be replaced, between "+beginMarker+" and "+endMarker)
+	docs := flag.String("write", "", "a folder with reliability.md and production.md, whose tables are to be replaced, between "+beginMarker+" and "+endMarker)
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, s, *pattern, *file); err != nil {
+	if err := run(ctx, s, *pattern, *docs); err != nil {
 		fmt.Fprintln(os.Stderr, "faults:", err)
 		stop()
 		os.Exit(1)
@@ -45,7 +46,7 @@ func matrix(short bool) []row {
 	return slices.DeleteFunc(rows, func(r row) bool { return short && r.longOnly })
 }
 
-func run(ctx context.Context, s settings, pattern, file string) (err error) {
+func run(ctx context.Context, s settings, pattern, docs string) (err error) {
 	quiet()
 	match, err := regexp.Compile(pattern)
 	if err != nil {
@@ -72,11 +73,13 @@ func run(ctx context.Context, s settings, pattern, file string) (err error) {
 		fmt.Printf("%2d/%d %s\n", i+1, len(rows), res.line())
 		results, failures = append(results, res), append(failures, res.err)
 	}
-	table := fmt.Sprintf("Kubernetes %s, etcd %s; %d round(s) of each fault, seed %d: `make faults ROUNDS=%[3]d SEED=%[4]d`\n\n%s",
-		kubernetes, etcd, s.rounds, s.seed, tableOf(results))
-	fmt.Printf("\n%s", table)
-	if file != "" {
-		failures = append(failures, replaceInFile(file, table))
+	how := fmt.Sprintf("Kubernetes %s, etcd %s; %d round(s) of each fault, seed %d: `make faults ROUNDS=%[3]d SEED=%[4]d`\n\n",
+		kubernetes, etcd, s.rounds, s.seed)
+	fmt.Printf("\n%s%s", how, tableOf(results))
+	if docs != "" {
+		failures = append(failures,
+			replaceInFile(filepath.Join(docs, "reliability.md"), how+tableOf(results)),
+			replaceInFile(filepath.Join(docs, "production.md"), how+gapsOf(results)))
 	}
 	return errors.Join(failures...)
 }

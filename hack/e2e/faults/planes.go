@@ -17,13 +17,15 @@ const (
 	breakable                   // the row breaks it, and mends it
 	fickle                      // it forgets, and sends its clients away
 	replicated                  // it has several of each, and the row breaks some
+	outdated                    // likewise, with API servers of the oldest version
 	kinds
 )
 
 // optionsOf are those of the control planes. Without its watch cache the API server
 // asks etcd, which has forgotten what was compacted away.
 var optionsOf = map[planeKind]kube.Options{
-	fickle: {APIServerArgs: []string{"--watch-cache=false", "--goaway-chance=0.02"}},
+	outdated: {Oldest: true},
+	fickle:   {APIServerArgs: []string{"--watch-cache=false", "--goaway-chance=0.02"}},
 }
 
 // Planes are the control planes of a run, each started when it is first needed.
@@ -56,7 +58,7 @@ func (p *planes) get(ctx context.Context, kind planeKind) (_ *kube.ControlPlane,
 	defer shared.mu.Unlock()
 	if shared.plane == nil {
 		start := kube.Start
-		if kind == replicated {
+		if kind >= replicated {
 			start = kube.StartReplicated
 		}
 		shared.plane, err = start(ctx, optionsOf[kind])

@@ -24,6 +24,8 @@ type row struct {
 	wired  bool // a TCP proxy lies between each store and the API server
 	spared bool // the last store is without the fault
 	quiet  bool // the affected stores only read
+	idle   bool // nobody writes while the fault lasts
+	split  bool // of two API servers the affected stores are at the first, the spared one at the second; by no balancer
 	stores mapstore.Options
 	user   func(context.Context, *testbed) (*rest.Config, error) // who the stores are; nil: the administrator
 	way    func(*testbed, *member, *rest.Config) error           // in the client itself; a store with one has no network
@@ -65,12 +67,14 @@ const (
 
 // A result is what came of a row.
 type result struct {
-	name string
+	name       string
+	production bool // on a control plane as in production
 
 	acknowledged, unknown, failed, lost, doubled, versions int
 
 	noticed  time.Duration // by the slowest store in the slowest round; 0: not measured
 	fresh    time.Duration // likewise
+	gaps     gaps          // likewise
 	evidence string
 	took     time.Duration
 	err      error
@@ -98,7 +102,7 @@ type settings struct {
 func (r *row) execute(ctx context.Context, planes *planes, s settings) (res result) {
 	began := time.Now()
 	defer func() { res.took = time.Since(began) }()
-	res.name = r.name
+	res.name, res.production = r.name, r.plane >= replicated
 	plane, release, err := planes.get(ctx, r.plane)
 	defer release()
 	if err != nil {
@@ -166,6 +170,11 @@ func (r *row) round(ctx context.Context, b *testbed) (err error) {
 	}
 	before := r.proof.count(b)
 	begin := time.Now()
+	gapsUntilNow := b.measureGaps()
+	defer func() {
+		g := gapsUntilNow()
+		b.result.gaps = gaps{max(b.result.gaps.writes, g.writes), max(b.result.gaps.copies, g.copies)}
+	}()
 	lift, err := r.fault(ctx, b)
 	if err != nil {
 		return fmt.Errorf("injecting: %w", err)

@@ -75,12 +75,15 @@ func TestTheTableGoesBetweenTheMarkersAndNowhereElse(t *testing.T) {
 
 func TestTheTableSaysWhatCameOfEachRow(t *testing.T) {
 	table := tableOf([]result{
-		{name: "a | b", acknowledged: 1, unknown: 2, failed: 3, versions: 6, noticed: 20 * time.Millisecond, fresh: 1234 * time.Millisecond},
+		{name: "a | b", acknowledged: 1, unknown: 2, failed: 3, versions: 6, noticed: 20 * time.Millisecond, fresh: 1234 * time.Millisecond, gaps: gaps{time.Second, 0}},
 		{name: "c", lost: 4, doubled: 5, err: errors.New("some")},
 	})
+	if gaps := gapsOf([]result{{name: "a"}, {name: "b", production: true, gaps: gaps{time.Second, 20 * time.Millisecond}}}); !strings.HasSuffix(gaps, "--:|\n| b | 1.0 s | 20 ms | – | – |\n") {
+		t.Errorf("the table of gaps is\n%s", gaps)
+	}
 	for _, want := range []string{
-		`| a \| b | 1 | 2 | 3 | 0 | 0 | 20 ms | 1.2 s | 6 | ok |`,
-		`| c | 0 | 0 | 0 | 4 | 5 | – | – | 0 | FAILED |`,
+		`| a \| b | 1 | 2 | 3 | 0 | 0 | 20 ms | 1.2 s | 1.0 s | – | 6 | ok |`,
+		`| c | 0 | 0 | 0 | 4 | 5 | – | – | – | – | 0 | FAILED |`,
 	} {
 		if !strings.Contains(table, want+"\n") {
 			t.Errorf("no %q in\n%s", want, table)

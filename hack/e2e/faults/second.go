@@ -42,11 +42,10 @@ func (b *testbed) startSecond(ctx context.Context) (*second, error) {
 	return &second{etcd, client}, nil
 }
 
-// isBehind reports whether the server's watch cache is older than what a store
-// has seen.
-func (s *second) isBehind(ctx context.Context, b *testbed, m *member) bool {
+// isBehind reports whether a server's watch cache is older than what a store has seen.
+func (b *testbed) isBehind(ctx context.Context, server *rig.Client, m *member) bool {
 	seen := m.store.Snapshot().Revision()
-	object, err := s.client.CoreV1().ConfigMaps(b.namespace).Get(ctx, mapName, metav1.GetOptions{ResourceVersion: "0"})
+	object, err := server.CoreV1().ConfigMaps(b.namespace).Get(ctx, mapName, metav1.GetOptions{ResourceVersion: "0"})
 	if err != nil {
 		return false
 	}
@@ -77,7 +76,7 @@ func toAndFro(lag time.Duration, behind *atomic.Int64) fault {
 				return nil
 			}
 			for _, m := range b.affected() {
-				if server.isBehind(ctx, b, m) {
+				if b.isBehind(ctx, server.client, m) {
 					behind.Add(1)
 				}
 			}

@@ -44,7 +44,8 @@ type testbed struct {
 	marks  int
 	closes []func()
 
-	oldLedger string // one of those that there have been
+	oldLedger    string // one of those that there have been
+	certificates string // the folder of the stores' own, if they have some
 }
 
 const storesPerRow = 3
@@ -71,8 +72,11 @@ func (b *testbed) prepare(ctx context.Context) (err error) {
 	if err := b.record(ctx); err != nil {
 		return err
 	}
-	for range storesPerRow {
+	for i := range storesPerRow {
 		config := b.plane.Config()
+		if b.row.split {
+			config.Host = b.plane.ServerURL(i / (storesPerRow - 1))
+		}
 		if b.row.user != nil {
 			if config, err = b.row.user(ctx, b); err != nil {
 				return err
