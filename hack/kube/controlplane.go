@@ -231,7 +231,7 @@ func (c *ControlPlane) shutdown() error {
 		c.EtcdWire.Close()
 	}
 	if c.Peers != nil {
-		c.Peers.close()
+		err = errors.Join(err, c.Peers.close())
 	}
 	return errors.Join(err, c.guard.release())
 }

@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -18,7 +20,7 @@ import (
 // decides anything.
 type Peers struct {
 	fronts []*http.Server // of each member
-	tasks  sync.WaitGroup
+	tasks  sync.WaitGroup // that serve them
 
 	mu      sync.Mutex // protects all below
 	members map[string]int
@@ -33,8 +35,7 @@ func startPeers(fronts, members []int) (*Peers, error) {
 	for i := range fronts {
 		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", fronts[i]))
 		if err != nil {
-			p.close()
-			return nil, err
+			return nil, errors.Join(err, p.close())
 		}
 		transport := &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16}
 		proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: fmt.Sprintf("127.0.0.1:%d", members[i])})
@@ -45,12 +46,11 @@ func startPeers(fronts, members []int) (*Peers, error) {
 			response.Body = &peerBody{ReadCloser: response.Body, pass: func() { p.pass(response.Request, i, false) }}
 			return nil
 		}
-		server := &http.Server{ErrorLog: proxy.ErrorLog, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			p.tasks.Add(1)
-			defer p.tasks.Done()
+		server := &http.Server{ReadHeaderTimeout: 10 * time.Second, ErrorLog: proxy.ErrorLog}
+		server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			p.pass(r, i, true)
 			proxy.ServeHTTP(w, r)
-		})}
+		})
 		server.RegisterOnShutdown(transport.CloseIdleConnections)
 		p.fronts = append(p.fronts, server)
 		p.tasks.Go(func() { _ = server.Serve(listener) }) // until close
@@ -109,13 +109,17 @@ func (p *Peers) pass(r *http.Request, member int, there bool) {
 	}
 }
 
-// close ends the network. Nothing of it runs when it returns.
-func (p *Peers) close() {
+// close ends the network, when the members are gone and with them their connections.
+func (p *Peers) close() error {
 	p.Heal()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	var err error
 	for _, front := range p.fronts {
-		_ = front.Close() // the members are gone
+		err = errors.Join(err, front.Shutdown(ctx))
 	}
 	p.tasks.Wait()
+	return err
 }
 
 // A peerBody holds back what it has read until it may pass.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -73,7 +74,7 @@ func (c *ControlPlane) RotateServing(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		for !shows(ctx, c.serverURLs[i], certificate) {
+		for !c.shows(ctx, c.serverURLs[i], certificate) {
 			select {
 			case <-time.After(20 * time.Millisecond):
 			case <-ctx.Done():
@@ -85,8 +86,10 @@ func (c *ControlPlane) RotateServing(ctx context.Context) error {
 }
 
 // shows reports whether the server shows this certificate.
-func shows(ctx context.Context, url string, certificate []byte) bool {
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true}} // it is compared below
+func (c *ControlPlane) shows(ctx context.Context, url string, certificate []byte) bool {
+	roots := x509.NewCertPool()
+	roots.AddCert(c.authority.certificate)
+	dialer := tls.Dialer{Config: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}}
 	conn, err := dialer.DialContext(ctx, "tcp", strings.TrimPrefix(url, "https://"))
 	if err != nil {
 		return false
