@@ -70,7 +70,7 @@ fuzz: ## every fuzz target of pkg, one after the other, each for FOR=10s (2 min)
 faults: ## breaks everything around the stores, tables to docs/; ROUNDS=1 SEED=42 RUN=regexp FAMILY=1 (15 min)
 	@source hack/lib.sh; compile -deps ./hack/e2e/faults
 	@go -C hack/e2e run ./faults -rounds $(or $(ROUNDS),1) -seed $(or $(SEED),42) \
-		$(if $(FAMILY),-family) $(if $(RUN)$(FAMILY),-run '$(RUN)',-write ../../docs)
+		-run '$(RUN)' $(if $(FAMILY),-family,-write ../../docs)
 
 bench: ## measures against targets and peers; docs/performance.md and its charts (11 min)
 	@source hack/lib.sh; compile -deps ./hack/bench

@@ -28,7 +28,7 @@ func main() {
 	flag.Uint64Var(&s.seed, "seed", 42, "what the moments are drawn from")
 	flag.BoolVar(&s.family, "family", false, "the stores are those of families")
 	pattern := flag.String("run", "", "only the rows whose name matches this regular expression")
-	docs := flag.String("write", "", "a folder with reliability.md and production.md, whose tables are to be replaced, between "+beginMarker+" and "+endMarker)
+	docs := flag.String("write", "", "a folder with reliability.md and production.md, in whose tables the rows that are run are to be replaced, between "+beginMarker+" and "+endMarker)
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -78,8 +78,8 @@ func run(ctx context.Context, s settings, pattern, docs string) (err error) {
 	fmt.Printf("\n%s%s", how, tableOf(results))
 	if docs != "" {
 		failures = append(failures,
-			replaceInFile(filepath.Join(docs, "reliability.md"), how+tableOf(results)),
-			replaceInFile(filepath.Join(docs, "production.md"), how+gapsOf(results)))
+			replaceInFile(filepath.Join(docs, "reliability.md"), how+tableOf(results), pattern != ""),
+			replaceInFile(filepath.Join(docs, "production.md"), how+gapsOf(results), pattern != ""))
 	}
 	return errors.Join(failures...)
 }

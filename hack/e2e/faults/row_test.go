@@ -73,6 +73,15 @@ func TestTheTableGoesBetweenTheMarkersAndNowhereElse(t *testing.T) {
 	}
 }
 
+func TestRowsThatWereNotRunStayInTheTable(t *testing.T) {
+	const page = "a\n" + beginMarker + "\nhow\n\n| Fault | n |\n|---|--:|\n| x y | 1 |\n| z | 2 |\n" + endMarker + "\nb\n"
+	for how, want := range map[string]string{"how": strings.Replace(page, "| x y | 1 |", "| x y | 3 |", 1), "otherwise": page} {
+		if got, err := replaceRows(page, how+"\n\n| Fault | n |\n|---|--:|\n| x y | 3 |\n"); got != want || err != nil {
+			t.Errorf("the page has become %q, %v", got, err)
+		}
+	}
+}
+
 func TestTheTableSaysWhatCameOfEachRow(t *testing.T) {
 	table := tableOf([]result{
 		{name: "a | b", acknowledged: 1, unknown: 2, failed: 3, versions: 6, noticed: 20 * time.Millisecond, fresh: 1234 * time.Millisecond, gaps: gaps{time.Second, 0}},

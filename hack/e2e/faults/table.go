@@ -59,14 +59,18 @@ func gapsOf(results []result) string {
 	return table.String()
 }
 
-// replaceInFile puts text between the markers in a file, in place of what is
-// there.
-func replaceInFile(path, text string) error {
+// replaceInFile puts text between the markers in a file, in place of what is there. If only some
+// of the rows have been run, those of the table that is there are replaced, and all else stays.
+func replaceInFile(path, text string, onlyRows bool) error {
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	updated, err := replaceBetween(string(old), text)
+	replace := replaceBetween
+	if onlyRows {
+		replace = replaceRows
+	}
+	updated, err := replace(string(old), text)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -74,10 +78,52 @@ func replaceInFile(path, text string) error {
 }
 
 func replaceBetween(page, text string) (string, error) {
-	before, rest, ok := strings.Cut(page, beginMarker)
-	_, after, closed := strings.Cut(rest, endMarker)
-	if !ok || !closed || strings.Contains(after, beginMarker) || strings.Contains(after, endMarker) {
-		return "", errors.New("want one " + beginMarker + " and, after it, one " + endMarker)
+	before, _, after, err := cutTable(page)
+	if err != nil {
+		return "", err
 	}
 	return before + beginMarker + "\n" + text + endMarker + after, nil
+}
+
+// replaceRows replaces each row of the page's table by that of the same name in text, whose first
+// line says how it was run. A table that was run otherwise stays as it is.
+func replaceRows(page, text string) (string, error) {
+	before, table, after, err := cutTable(page)
+	if err != nil {
+		return "", err
+	}
+	if how, _, _ := strings.Cut(text, "\n"); !strings.HasPrefix(table, "\n"+how+"\n") {
+		return page, nil
+	}
+	rows := make(map[string]string)
+	for line := range strings.Lines(text) {
+		rows[nameOf(line)] = line
+	}
+	delete(rows, "")
+	var updated strings.Builder
+	for line := range strings.Lines(table) {
+		if row, ok := rows[nameOf(line)]; ok {
+			line = row
+		}
+		updated.WriteString(line)
+	}
+	return before + beginMarker + updated.String() + endMarker + after, nil
+}
+
+// nameOf returns the name of a row of a table, and nothing of its head and of other lines.
+func nameOf(line string) string {
+	name, _, ok := strings.Cut(strings.TrimPrefix(line, "| "), " | ")
+	if !ok || !strings.HasPrefix(line, "| ") || name == "Fault" || name == "What happens" {
+		return ""
+	}
+	return name
+}
+
+func cutTable(page string) (before, table, after string, err error) {
+	before, rest, ok := strings.Cut(page, beginMarker)
+	table, after, closed := strings.Cut(rest, endMarker)
+	if !ok || !closed || strings.Contains(after, beginMarker) || strings.Contains(after, endMarker) {
+		return "", "", "", errors.New("want one " + beginMarker + " and, after it, one " + endMarker)
+	}
+	return before, table, after, nil
 }

@@ -117,7 +117,7 @@ func (b *testbed) expectNoticed(ctx context.Context, begin time.Time, bound time
 			limit = time.Until(begin.Add(b.settings.bound(bound)))
 		}
 		if rig.Until(ctx, limit, func() bool { return m.store.Status().Err != nil }) != nil {
-			return fmt.Errorf("store %s has not noticed within %v", m.name, limit)
+			return fmt.Errorf("store %s has not noticed within %v: the server's last sign came %v ago", m.name, limit, time.Since(m.store.Status().LastContact))
 		}
 	}
 	b.result.noticed = max(b.result.noticed, time.Since(begin))

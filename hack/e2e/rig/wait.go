@@ -9,12 +9,13 @@ import (
 // the machine.
 const Patience = time.Minute
 
-// Until waits until cond holds, for no longer than limit.
+// Until waits until cond holds, for no longer than limit. It looks once more when that is over,
+// as it may not have run for a while.
 func Until(ctx context.Context, limit time.Duration, cond func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	for !cond() {
-		if err := Pause(ctx, 2*time.Millisecond); err != nil { // polls
+		if err := Pause(ctx, 2*time.Millisecond); err != nil && !cond() { // polls
 			return err
 		}
 	}
