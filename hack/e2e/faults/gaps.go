@@ -6,11 +6,12 @@ import (
 	"sync"
 	"time"
 
+	"github.com/unrolled/mapstore/v2/hack/e2e/checker"
 	"github.com/unrolled/mapstore/v2/hack/e2e/rig"
 )
 
 // Gaps are the longest times of the affected stores: without an acknowledged write, and with a
-// copy that lacked a version which the witness had already seen.
+// copy that lacked a version which the witness, or another store, had already seen.
 type gaps struct{ writes, copies time.Duration }
 
 // measureGaps measures from now on until the function that it returns is called.
@@ -20,7 +21,7 @@ func (b *testbed) measureGaps() (end func() gaps) {
 	var worst gaps
 	var mu sync.Mutex // protects worst
 	for _, m := range b.affected() {
-		g := gauge{member: m, writes: !b.row.quiet && !b.row.idle, wrote: time.Now(), latest: b.run.Latest}
+		g := gauge{member: m, writes: !b.row.quiet && !b.row.idle, wrote: time.Now(), latest: b.latest(b.run)}
 		tasks.Go(func() {
 			for rig.Pause(ctx, 5*time.Millisecond) == nil {
 				g.look(time.Now())
@@ -36,6 +37,24 @@ func (b *testbed) measureGaps() (end func() gaps) {
 		tasks.Wait()
 		return worst
 	}
+}
+
+// latest returns the newest revision that anybody has seen: the witness may itself watch by a member
+// of etcd that is cut off.
+func (b *testbed) latest(run *checker.Run) func() int64 {
+	return func() int64 {
+		latest := run.Latest()
+		for _, m := range b.members {
+			if has, err := revisionOf(m); err == nil {
+				latest = max(latest, has)
+			}
+		}
+		return latest
+	}
+}
+
+func revisionOf(m *member) (int64, error) {
+	return strconv.ParseInt(m.store.Snapshot().Revision(), 10, 64)
 }
 
 // A gauge looks at one store again and again.
@@ -58,7 +77,7 @@ func (g *gauge) look(now time.Time) {
 	} else if g.writes {
 		g.longest.writes = max(g.longest.writes, now.Sub(g.wrote))
 	}
-	has, err := strconv.ParseInt(g.member.store.Snapshot().Revision(), 10, 64)
+	has, err := revisionOf(g.member)
 	if err != nil { // there is no map, or no copy
 		g.missing = 0
 		return

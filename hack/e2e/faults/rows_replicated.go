@@ -68,11 +68,12 @@ func etcdRows() []row {
 }
 
 func apiServerRows() []row {
+	const staleAfter = 3 * time.Second
 	rows := shared(replicated, heldFor, []row{
 		{name: "one of two API servers killed", flows: true, fault: one(first, (*kube.Process).Kill)},
 		{
-			name: "one of two API servers stopped (SIGSTOP), StaleAfter 3 s", stores: mapstore.Options{StaleAfter: 3 * time.Second},
-			fault: one(first, (*kube.Process).Pause),
+			name: "one of two API servers stopped (SIGSTOP), StaleAfter 3 s", stores: mapstore.Options{StaleAfter: staleAfter},
+			split: true, spared: true, cuts: true, notice: staleAfter + time.Second, fault: one(first, (*kube.Process).Pause),
 		},
 		{
 			name: "an API server cut off from etcd", split: true, spared: true, cuts: true, during: answersByItsCache,
