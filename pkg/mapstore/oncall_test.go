@@ -289,6 +289,7 @@ func TestAChangeNamesWhoHasWritten(t *testing.T) {
 		own := api.Start(t, "own", mapstore.Options{FieldManager: "owner"})
 		changes(own)
 		set(t, own, "a", "1") // it is created by an apply
+		synctest.Wait()       // or both are one Change
 		set(t, own, "a", "2")
 		expect("its own first writes, within a second", "[]", "[owner]")
 		set(t, store, "a", "3")
