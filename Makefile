@@ -33,7 +33,7 @@ control-plane: ## a real API server until Ctrl-C, to try the examples and kubect
 lint: ## formatting, vet, golangci-lint, dependencies, builds for another platform (1 min)
 	@hack/lint.sh
 
-test: ## the promises, in memory and on a real API server, and that the examples run (8 min)
+test: ## the promises, in memory and on a real API server, and that the examples run (9 min)
 	@hack/test.sh unit cluster
 
 unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (1 min)
