@@ -68,8 +68,8 @@ type Options struct {
 	// Members is how many members etcd has. Default: one.
 	Members int
 
-	// Oldest says that the API server is of the oldest supported version, whatever
-	// MAPSTORE_KUBE is.
+	// Oldest says that the API server is of the oldest supported version, and built here,
+	// whatever MAPSTORE_KUBE and KUBEBUILDER_ASSETS are.
 	Oldest bool
 
 	// Peer, if set, is a running control plane whose etcd this API server joins, with the

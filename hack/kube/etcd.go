@@ -64,7 +64,7 @@ func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int
 		starts.Go(func() { errs[i] = member.Restart(ctx) })
 	}
 	starts.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(errs...); err != nil || n == 1 {
 		return err
 	}
 	for i := range c.Members {
@@ -72,9 +72,7 @@ func (c *ControlPlane) startEtcd(ctx context.Context, binary string, ports []int
 		if err != nil {
 			return err
 		}
-		if c.Peers != nil {
-			c.Peers.know(strconv.FormatUint(status.id, 16), i)
-		}
+		c.Peers.know(strconv.FormatUint(status.id, 16), i)
 	}
 	return nil
 }

@@ -20,6 +20,9 @@ import (
 // to end first says so to those who ask whether it is ready, and serves for two more seconds.
 // Otherwise it is as [Start].
 func StartReplicated(ctx context.Context, opts Options) (*ControlPlane, error) {
+	if _, err := findHAProxy(); err != nil {
+		return nil, err
+	}
 	opts.Members = 3
 	opts.APIServerArgs = append([]string{"--shutdown-delay-duration=2s"}, opts.APIServerArgs...)
 	c, err := Start(ctx, opts)
@@ -99,7 +102,7 @@ func (c *ControlPlane) shows(ctx context.Context, url string, certificate []byte
 }
 
 // Upgrade puts an API server of the newest version in place of each, one after the other, as an
-// upgrade of a cluster does. Nothing is built if the binaries are ready-made ones.
+// upgrade of a cluster does. It first builds that version, if it is not there.
 func (c *ControlPlane) Upgrade(ctx context.Context) error {
 	newest, err := apiServerSource.build(ctx, c.progress)
 	if err != nil {

@@ -643,6 +643,20 @@ func TestAStoreOfAFamilyThatIsIdleHasNoGoroutine(t *testing.T) {
 	})
 }
 
+// blockAtBusy notes what a subscriber is told, which blocks in its first call for the map "busy"
+// until release is called.
+func (d *diary) blockAtBusy(family *mapstore.Family) (release func()) {
+	released := make(chan struct{})
+	var once sync.Once
+	family.OnChange(func(name string, c mapstore.Change) {
+		d.note(name, c)
+		if name == "busy" {
+			once.Do(func() { <-released })
+		}
+	})
+	return func() { close(released) }
+}
+
 // Maps that come and go with ever new names do not stay in memory, not even for a subscriber
 // that blocks, and each that a subscriber knows of ends for it.
 func TestAFamilyForgetsMapsThatAreGone(t *testing.T) {
@@ -650,14 +664,7 @@ func TestAFamilyForgetsMapsThatAreGone(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
 		family := api.OpenFamily(t, selector, mapstore.Options{})
 		var told diary
-		release := make(chan struct{})
-		var once sync.Once
-		family.OnChange(func(name string, c mapstore.Change) {
-			told.note(name, c)
-			if name == "busy" {
-				once.Do(func() { <-release })
-			}
-		})
+		release := told.blockAtBusy(family)
 		ours(api, "known").Set("k", "1")
 		told.expect(t, "known k:>1 comes")
 		ours(api, "busy").Set("k", "1")
@@ -673,7 +680,7 @@ func TestAFamilyForgetsMapsThatAreGone(t *testing.T) {
 		if n := family.Remembered(); n > 1100 {
 			t.Errorf("%d maps are remembered", n)
 		}
-		close(release)
+		release()
 		told.expect(t, "busy k:>1 comes", "known k:1>2 reset")
 	})
 }
@@ -685,14 +692,7 @@ func TestAMapThatWasForgottenIsAnotherOneWhateverItWasBefore(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
 		family := api.OpenFamily(t, selector, mapstore.Options{})
 		var told, prompt diary
-		release := make(chan struct{})
-		var once sync.Once
-		family.OnChange(func(name string, c mapstore.Change) {
-			told.note(name, c)
-			if name == "busy" {
-				once.Do(func() { <-release })
-			}
-		})
+		release := told.blockAtBusy(family)
 		family.OnChange(func(name string, c mapstore.Change) {
 			if name == "known" {
 				prompt.note(name, c)
@@ -717,7 +717,7 @@ func TestAMapThatWasForgottenIsAnotherOneWhateverItWasBefore(t *testing.T) {
 			known.Set("k", strconv.Itoa(i))
 			synctest.Wait()
 		}
-		close(release)
+		release()
 		told.expect(t, "busy k:>1 comes", "known k:>3 old:2> reset")
 		prompt.expect(t, "known k:>0 comes", "known k:0>1", "known k:1>2", "known k:2>3")
 	})

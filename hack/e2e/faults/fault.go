@@ -33,6 +33,21 @@ func each(do func(*member)) func(context.Context, *testbed) error {
 
 func nothing(context.Context, *testbed) error { return nil }
 
+// both lets two faults happen at once: the second begins last, and ends first.
+func both(first, second fault) fault {
+	return func(ctx context.Context, b *testbed) (func(context.Context) error, error) {
+		liftFirst, err := first(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		liftSecond, err := second(ctx, b)
+		if err != nil {
+			return nil, errors.Join(err, liftFirst(ctx))
+		}
+		return func(ctx context.Context) error { return errors.Join(liftSecond(ctx), liftFirst(ctx)) }, nil
+	}
+}
+
 // again is a fault that strikes every now and then, with this time between two
 // on average. It is no fault if it never succeeds.
 func again(every time.Duration, strike func(ctx context.Context, b *testbed, n int) error) fault {

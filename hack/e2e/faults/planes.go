@@ -21,6 +21,9 @@ const (
 	kinds
 )
 
+// isReplicated reports whether it is as in production.
+func (k planeKind) isReplicated() bool { return k >= replicated }
+
 // optionsOf are those of the control planes. Without its watch cache the API server
 // asks etcd, which has forgotten what was compacted away.
 var optionsOf = map[planeKind]kube.Options{
@@ -58,7 +61,7 @@ func (p *planes) get(ctx context.Context, kind planeKind) (_ *kube.ControlPlane,
 	defer shared.mu.Unlock()
 	if shared.plane == nil {
 		start := kube.Start
-		if kind >= replicated {
+		if kind.isReplicated() {
 			start = kube.StartReplicated
 		}
 		shared.plane, err = start(ctx, optionsOf[kind])

@@ -102,7 +102,7 @@ type settings struct {
 func (r *row) execute(ctx context.Context, planes *planes, s settings) (res result) {
 	began := time.Now()
 	defer func() { res.took = time.Since(began) }()
-	res.name, res.production = r.name, r.plane >= replicated
+	res.name, res.production = r.name, r.plane.isReplicated()
 	plane, release, err := planes.get(ctx, r.plane)
 	defer release()
 	if err != nil {

@@ -53,18 +53,6 @@ func admissionRows() []row {
 	}
 }
 
-// both lets two faults happen at once.
-func both(first, second fault) fault {
-	return func(ctx context.Context, b *testbed) (func(context.Context) error, error) {
-		liftFirst, err := first(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		liftSecond, err := second(ctx, b)
-		return func(ctx context.Context) error { return errors.Join(liftSecond(ctx), liftFirst(ctx)) }, err
-	}
-}
-
 // An operation is one of a JSON patch.
 type operation struct {
 	Op    string `json:"op"`
