@@ -41,6 +41,7 @@ func TestWritersThatMeet(t *testing.T) {
 	} {
 		for seed := range uint64(max(*seeds, 1)) {
 			t.Run(fmt.Sprintf("%s, seed %d", row.Name, seed), func(t *testing.T) {
+				t.Parallel()
 				row.check(t, Run(t, Mapstore, row.Pattern, Default, seed))
 			})
 		}

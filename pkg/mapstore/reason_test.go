@@ -180,6 +180,7 @@ func TestStatusSaysThatNoWriteLeavesTheClient(t *testing.T) {
 		store := startOn(t, config, func(next http.RoundTripper, r *http.Request) (*http.Response, error) { return next.RoundTrip(r) })
 		for range 3 {
 			expectNotApplied(t, store.Set(within(t, time.Second), "k", "w"))
+			synctest.Wait() // a caller who leaves does not wait for the request that it leaves
 			if err := store.Status().WriteErr; err == nil || !strings.Contains(err.Error(), "QPS") {
 				t.Errorf("WriteErr %v", err)
 			}

@@ -228,7 +228,8 @@ func TestASlowWriteKeepsTheWatch(t *testing.T) {
 // A watch is opened anew while its frames come as fast as they can: the store follows
 // the new one, however the two fall together.
 func TestFramesAtTheReopeningLeaveNobodyDeaf(t *testing.T) {
-	for trial := range 400 {
+	t.Parallel()
+	for trial := range 200 {
 		synctest.Test(t, func(t *testing.T) {
 			api := mapstoretest.NewAPI(t)
 			settings := api.ConfigMap("default", "settings")

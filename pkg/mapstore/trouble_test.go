@@ -23,6 +23,7 @@ import (
 // acknowledged is there once, what failed is not there, what is unknown is there at most
 // once, and whoever follows ends where the map does.
 func TestRandomTroubleLosesAndDoublesNothing(t *testing.T) {
+	t.Parallel()
 	randomTrouble(t, 30, 6, func(t *testing.T, api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
 		return api.Open(t, "settings", opts)
 	})
@@ -30,6 +31,7 @@ func TestRandomTroubleLosesAndDoublesNothing(t *testing.T) {
 
 // The same of stores of families, whose map now and then is not one of theirs for a while.
 func TestRandomTroubleLosesAndDoublesNothingInFamilies(t *testing.T) {
+	t.Parallel()
 	randomTrouble(t, 10, 7, func(t *testing.T, api *mapstoretest.API, opts mapstore.Options) *mapstore.Store {
 		return api.OpenFamily(t, selector, opts).Store("settings")
 	})
@@ -41,7 +43,10 @@ func randomTrouble(t *testing.T, seeds, kinds int, open func(*testing.T, *mapsto
 		seeds = 5
 	}
 	for seed := range uint64(seeds) {
-		synctest.Test(t, func(t *testing.T) { trouble(t, seed, kinds, open) })
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { trouble(t, seed, kinds, open) })
+		})
 	}
 }
 
@@ -139,7 +144,7 @@ func trouble(t *testing.T, seed uint64, kinds int, open func(*testing.T, *mapsto
 	for _, store := range stores[:2] {
 		write(t, store, "end")
 		if err := store.Check(nil); err != nil {
-			t.Errorf("seed %d: %v", seed, err)
+			t.Error(err)
 		}
 	}
 	time.Sleep(5 * time.Second) // a watch may be between its end and the next one
@@ -153,23 +158,23 @@ func trouble(t *testing.T, seed uint64, kinds int, open func(*testing.T, *mapsto
 		case err == nil:
 			acknowledged++
 			if n != 1 {
-				t.Errorf("seed %d: %s was acknowledged, and is there %d times", seed, token, n)
+				t.Errorf("%s was acknowledged, and is there %d times", token, n)
 			}
 		case errors.Is(err, mapstore.ErrUnknownOutcome):
 			if n > 1 {
-				t.Errorf("seed %d: %s is unknown, and is there %d times", seed, token, n)
+				t.Errorf("%s is unknown, and is there %d times", token, n)
 			}
 		case n != 0:
-			t.Errorf("seed %d: %s is there %d times, and had failed: %v", seed, token, n, err)
+			t.Errorf("%s is there %d times, and had failed: %v", token, n, err)
 		}
 	}
 	if acknowledged < 20 {
-		t.Errorf("seed %d: only %d writes went through", seed, acknowledged)
+		t.Errorf("only %d writes went through", acknowledged)
 	}
 	synctest.Wait()
 	for _, f := range folds {
 		if want := f.of(final); !maps.Equal(f.values, want) {
-			t.Errorf("seed %d: a subscriber has come to %d keys, want %d", seed, len(f.values), len(want))
+			t.Errorf("a subscriber has come to %d keys, want %d", len(f.values), len(want))
 		}
 	}
 }

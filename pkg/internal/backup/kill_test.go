@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-var kills = flag.Int("kills", 1000, "how often to kill a writer")
+var kills = flag.Int("kills", 300, "how often to kill a writer")
 
 // writing says to this program which file it is to write, until it is killed.
 const writing = "MAPSTORE_BACKUP_WRITES"
