@@ -27,4 +27,4 @@ tool_path() { GOWORK=off go -C "$root/hack/tools" tool -n "$1"; }
 compile_tool() { (cd "$root/hack/tools" && GOWORK=off compile "$1"); }
 
 # What knows no Kubernetes: these may import the standard library and one another.
-mechanisms=(./pkg/watch ./pkg/internal/backup ./pkg/internal/group ./pkg/internal/ledger ./pkg/internal/panics ./pkg/internal/leak)
+mechanisms=(./pkg/watch ./pkg/internal/backoff ./pkg/internal/backup ./pkg/internal/group ./pkg/internal/ledger ./pkg/internal/panics ./pkg/internal/roster ./pkg/internal/leak)

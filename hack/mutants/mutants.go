@@ -408,7 +408,7 @@ var mutants = []mutant{
 		mapstore("TestAFamilyFollowsItsMaps")},
 	{"7", "a callback that panics costs a family's subscriber the other maps",
 		"pkg/mapstore/family_change.go",
-		"			t.family.ticks.Store(t.family.roster.now())",
+		"			t.family.ticks.Store(t.family.roster.Sequence())",
 		"",
 		mapstore("TestACallbackOfAFamilyMayDoAnything")},
 	{"4", "a store of a family writes to a map that is not in it",

@@ -10,6 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/backoff"
 	"github.com/unrolled/mapstore/v2/pkg/internal/group"
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
@@ -29,7 +30,7 @@ type committer struct {
 	// Used by run only.
 	turns    *turns
 	evidence ledger.Evidence
-	retry    *backoff
+	retry    *backoff.Backoff
 	denied   time.Time // since when writes have been denied; zero while they are not
 
 	trouble atomic.Pointer[trouble] // nil after a commit. What is wrong with one write is not here
@@ -46,7 +47,7 @@ func newCommitter(remote *remote.Map, feed *feed, local *replica, options Option
 		remote: remote, feed: feed, local: local, options: options,
 		group: group.New[*Tx, *Snapshot](),
 		turns: newTurns(remote, local),
-		retry: newBackoff(options.MaxBackoff),
+		retry: backoff.New(options.MaxBackoff),
 		begin: func() {},
 	}
 	c.turns.inTrouble = c.inTrouble
@@ -124,11 +125,11 @@ func (c *committer) run(ctx context.Context) {
 	}
 	closing, stop := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer context.AfterFunc(ctx, func() { stop(errClosedBefore) })()
-	for c.group.Wait(ctx, c.turns.Slot.Mean()/4, c.retry.next) {
+	for c.group.Wait(ctx, c.turns.Slot.Mean()/4, c.retry.Next) {
 		if c.turns.await(ctx) != nil {
 			return
 		}
-		if wait := c.commit(closing); wait && c.retry.wait(ctx) != nil {
+		if wait := c.commit(closing); wait && c.retry.Wait(ctx) != nil {
 			return
 		}
 	}
@@ -194,7 +195,7 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	}
 	switch {
 	case outcome.Kind == ledger.Committed:
-		c.retry = newBackoff(c.options.MaxBackoff)
+		c.retry = backoff.New(c.options.MaxBackoff)
 		c.denied = time.Time{}
 		c.trouble.Store(nil)
 	case outcome.Kind == ledger.Unavailable, remote.IsDenied(outcome.Err):

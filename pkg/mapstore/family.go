@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/internal/roster"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -37,7 +38,7 @@ type Family struct {
 	logger   logr.Logger // without the selector
 	remote   *remote.Map
 	source   *source
-	roster   *roster
+	roster   *roster.Roster[*Snapshot]
 	ticks    *watch.Var[uint64] // how many changes the roster has had
 	panics   atomic.Uint64
 
@@ -97,7 +98,7 @@ func NewFamily(client kubernetes.Interface, namespace, selector string, opts Opt
 		selector: parsed,
 		logger:   opts.Logger,
 		remote:   remote.NewFamily(client, namespace, parsed, opts.FieldManager),
-		roster:   newRoster(),
+		roster:   roster.New[*Snapshot](),
 		ticks:    watch.NewVar(uint64(0)),
 		members:  make(map[string]*member),
 		closing:  make(map[*Store]struct{}),
@@ -258,11 +259,11 @@ func (f *Family) Verify(ctx context.Context) error {
 func (f *Family) Check(*http.Request) error { return f.Status().Err }
 
 // Names returns the names of the maps that exist, sorted.
-func (f *Family) Names() []string { return f.roster.names() }
+func (f *Family) Names() []string { return f.roster.Names() }
 
 // Snapshot returns the newest version of one map, which need not exist. It makes no store.
 func (f *Family) Snapshot(name string) *Snapshot {
-	if now := f.roster.get(name); now != nil {
+	if now := f.roster.Get(name); now != nil {
 		return now
 	}
 	return &Snapshot{}

@@ -61,7 +61,7 @@ func (t *teller) tell() {
 	ended := false
 	defer func() {
 		if !ended { // fn has panicked, or ended its goroutine; the others' turn is still to come
-			t.family.ticks.Store(t.family.roster.now())
+			t.family.ticks.Store(t.family.roster.Sequence())
 		}
 	}()
 	for t.collect(); len(t.due) > 0 && !t.subscription.Stopped(); t.collect() {
@@ -74,10 +74,10 @@ func (t *teller) tell() {
 
 // collect adds the maps that have changed to those that are due.
 func (t *teller) collect() {
-	changed, struck, now := t.family.roster.since(t.seen)
+	changed, struck, now := t.family.roster.Since(t.seen)
 	if struck {
 		for name := range t.chains {
-			if t.family.roster.get(name) == nil {
+			if t.family.roster.Get(name) == nil {
 				changed = append(changed, name)
 			}
 		}
@@ -99,7 +99,7 @@ func (t *teller) collect() {
 // tellOf tells of one map, if there is anything to tell.
 func (t *teller) tellOf(name string, c *dueChain) {
 	c.due = false // before the call: after a panic, the version must not come again
-	now := t.family.roster.get(name)
+	now := t.family.roster.Get(name)
 	if now == nil { // nobody remembers it any more, and so does the teller
 		delete(t.chains, name)
 		now = absentSnapshot(c.last.uid, c.last.revision)

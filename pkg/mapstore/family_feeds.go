@@ -23,7 +23,7 @@ func (f *Family) visit(name string, fn func(*feed)) {
 const maxAbsent = 1000
 
 func (f *Family) reached(revision string) {
-	exist, absent := f.roster.count()
+	exist, absent := f.roster.Count()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.revision == "" { // Store may have been called since the list was asked for
@@ -35,22 +35,22 @@ func (f *Family) reached(revision string) {
 	if absent <= exist+maxAbsent+2*f.kept {
 		return
 	}
-	gone := f.roster.strike(func(name string) bool { return f.members[name].store == nil })
+	gone := f.roster.Strike(func(name string) bool { return f.members[name].store == nil })
 	for _, name := range gone {
 		f.resets = max(f.resets, f.members[name].feed.local.load().resets)
 		delete(f.members, name)
 	}
 	f.resets++
 	f.kept = absent - len(gone)
-	f.ticks.Store(f.roster.now())
+	f.ticks.Store(f.roster.Sequence())
 }
 
 func (f *Family) hasCopy() bool {
-	exist, _ := f.roster.count()
+	exist, _ := f.roster.Count()
 	return exist > 0
 }
 
 func (f *Family) synced() {
-	exist, _ := f.roster.count()
+	exist, _ := f.roster.Count()
 	f.options.Logger.Info("Synced the family", "cluster", f.remote.Host(), "maps", exist)
 }

@@ -17,8 +17,8 @@ func (f *Family) Status() Status {
 	status := Status{Synced: link.synced, LastContact: f.source.lastContact(), Reasons: make(map[string]string)}
 	var lacks []error
 	restored := &Snapshot{} // the oldest version that comes from a backup
-	for _, name := range f.roster.names() {
-		now := f.roster.get(name)
+	for _, name := range f.roster.Names() {
+		now := f.roster.Get(name)
 		if now == nil {
 			continue
 		}

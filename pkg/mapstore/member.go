@@ -76,7 +76,7 @@ func (f *Family) memberLocked(name string) *member {
 
 // noting returns what a member's replica is to call with each version.
 func (f *Family) noting(name string) func(*Snapshot) {
-	return func(now *Snapshot) { f.ticks.Store(f.roster.note(name, now)) }
+	return func(now *Snapshot) { f.ticks.Store(f.roster.Note(name, now)) }
 }
 
 // commit begins the committer of a store, which has its first write.

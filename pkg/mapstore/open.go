@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/connrotation"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/cluster"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
@@ -57,7 +58,7 @@ func Open(ctx context.Context, name string, opts Options) (*Store, error) {
 // It returns [ErrInvalidName] and [ErrInvalidArgument] as New does, and an error that says
 // what is wrong with the kubeconfig.
 func NewFromEnvironment(name string, opts Options) (*Store, error) {
-	config, namespace, err := clusterFromEnvironment(rest.InClusterConfig)
+	config, namespace, err := cluster.FromEnvironment(rest.InClusterConfig)
 	if err != nil {
 		return nil, fmt.Errorf("mapstore: cannot tell which cluster to use: %w", err)
 	}

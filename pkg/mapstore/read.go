@@ -7,6 +7,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/backoff"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
@@ -61,9 +62,9 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 		}
 	}
 	isThere := func(now *Snapshot) bool { return revision == "" || !older(now.revision, revision) }
-	retry := newBackoff(s.options.MaxBackoff)
+	retry := backoff.New(s.options.MaxBackoff)
 	var last error // what the server said when it was asked
-	for grace := watchGrace; ; grace = retry.next() {
+	for grace := watchGrace; ; grace = retry.Next() {
 		soon, cancel := context.WithTimeout(ctx, grace)
 		snapshot, err := s.wait(soon, "revision "+revision, isThere)
 		cancel()

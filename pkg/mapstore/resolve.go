@@ -118,7 +118,7 @@ func (m *commit) resolve(closing, attempt context.Context, batch *group.Batch[*T
 			timer = time.After(answerGrace)
 		case ledger.WaitForVersion:
 			m.leave()
-			timer = time.After(m.turns.Slot.Length() + m.retry.next())
+			timer = time.After(m.turns.Slot.Length() + m.retry.Next())
 		case ledger.WaitForWatch:
 			m.leave()
 			timer = time.After(watchGrace)

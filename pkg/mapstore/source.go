@@ -13,6 +13,7 @@ import (
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/backoff"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
@@ -35,11 +36,11 @@ type source struct {
 	denied atomic.Pointer[time.Time] // when the watch was last opened anew because of a denial
 
 	// Used only in the reflector's calls, which come one at a time.
-	asked  time.Time // when the last attempt to list or watch began
-	listed bool      // there was a list since the last watch was opened
-	began  time.Time // when the last watch was opened; zero once pace has seen it
-	brief  int       // how many watches in a row ended within a second
-	pause  *backoff  // after several such watches
+	asked  time.Time        // when the last attempt to list or watch began
+	listed bool             // there was a list since the last watch was opened
+	began  time.Time        // when the last watch was opened; zero once pace has seen it
+	brief  int              // how many watches in a row ended within a second
+	pause  *backoff.Backoff // after several such watches
 }
 
 // feeds are the feeds of a source.
@@ -58,7 +59,7 @@ type feeds interface {
 }
 
 func newSource(remote *remote.Map, options Options) *source {
-	return &source{remote: remote, options: options, link: watch.NewVar(link{}), pause: newBackoff(options.MaxBackoff)}
+	return &source{remote: remote, options: options, link: watch.NewVar(link{}), pause: backoff.New(options.MaxBackoff)}
 }
 
 // run blocks until ctx is done.

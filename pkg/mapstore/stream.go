@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	apiwatch "k8s.io/apimachinery/pkg/watch"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/backoff"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 )
 
@@ -109,13 +110,13 @@ func (src *source) pace(ctx context.Context) error {
 		return nil // attempts that fail are the reflector's to pace
 	}
 	if ended.Sub(began) >= time.Second {
-		src.brief, src.pause = 0, newBackoff(src.options.MaxBackoff)
+		src.brief, src.pause = 0, backoff.New(src.options.MaxBackoff)
 		return nil
 	}
 	if src.brief++; src.brief < 3 {
 		return nil
 	}
-	return src.pause.wait(ctx)
+	return src.pause.Wait(ctx)
 }
 
 // reopen ends the watch, so that the next one begins with a list.

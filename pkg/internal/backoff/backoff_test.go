@@ -1,4 +1,4 @@
-package mapstore
+package backoff
 
 import (
 	"context"
@@ -11,12 +11,12 @@ import (
 func TestDelaysGrowUpToTheCapAndEndWithTheContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const limit = 100 * time.Millisecond
-		b := newBackoff(limit)
+		b := New(limit)
 		ctx, cancel := context.WithCancelCause(t.Context())
 		longest := time.Duration(0)
 		for range 40 {
 			began := time.Now()
-			if err := b.wait(ctx); err != nil {
+			if err := b.Wait(ctx); err != nil {
 				t.Fatal(err)
 			}
 			longest = max(longest, time.Since(began))
@@ -26,7 +26,7 @@ func TestDelaysGrowUpToTheCapAndEndWithTheContext(t *testing.T) {
 		}
 		cause, began := errors.New("cause"), time.Now()
 		cancel(cause)
-		if err := b.wait(ctx); !errors.Is(err, cause) || time.Since(began) > 0 {
+		if err := b.Wait(ctx); !errors.Is(err, cause) || time.Since(began) > 0 {
 			t.Errorf("%v after %v, want the cause at once", err, time.Since(began))
 		}
 	})

@@ -1,4 +1,4 @@
-package mapstore
+package cluster
 
 import (
 	"errors"
@@ -86,7 +86,7 @@ func TestTheClusterIsTheFirstThatTheEnvironmentHas(t *testing.T) {
 			if row.home == "" {
 				clientcmd.RecommendedHomeFile = filepath.Join(dir, "no-home")
 			}
-			config, namespace, err := clusterFromEnvironment(row.inCluster)
+			config, namespace, err := FromEnvironment(row.inCluster)
 			if row.host != "" {
 				if err != nil || config.Host != "https://"+row.host || namespace != row.namespace {
 					t.Errorf("%v, %q, %v; want %s and %s", config, namespace, err, row.host, row.namespace)

@@ -1,4 +1,6 @@
-package mapstore
+// Package cluster finds out how to reach the cluster: from the environment, as a program in a
+// pod or on a desk has it.
+package cluster
 
 import (
 	"errors"
@@ -12,7 +14,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// Environment variables that [Open] reads.
+// Environment variables that FromEnvironment reads.
 const (
 	envConfigPath = "MAPSTORE_CLUSTER_CONFIG_PATH"
 	envNamespace  = "NAMESPACE"
@@ -23,14 +25,14 @@ const serviceAccountNamespace = "/var/run/secrets/kubernetes.io/serviceaccount/n
 
 var errNoKubeconfig = errors.New("there is no such file, or no current context in it")
 
-// clusterFromEnvironment returns how to reach the cluster, and the namespace to use, as
-// documented at Open. The function inCluster is [rest.InClusterConfig], except in tests.
+// FromEnvironment returns how to reach the cluster, and the namespace to use, as
+// mapstore.NewFromEnvironment documents. The function inCluster is [rest.InClusterConfig], except in tests.
 //
 // Whatever keeps a pod's own cluster from being used, the kubeconfig is tried next, as
 // controller-runtime does: a pod without a service account's token can have one.
-func clusterFromEnvironment(inCluster func() (*rest.Config, error)) (*rest.Config, string, error) {
+func FromEnvironment(inCluster func() (*rest.Config, error)) (*rest.Config, string, error) {
 	if path := os.Getenv(envConfigPath); path != "" {
-		config, namespace, err := clusterFromKubeconfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: path})
+		config, namespace, err := fromKubeconfig(&clientcmd.ClientConfigLoadingRules{ExplicitPath: path})
 		if err != nil {
 			return nil, "", fmt.Errorf("%s=%s: %w", envConfigPath, path, err)
 		}
@@ -49,7 +51,7 @@ func clusterFromEnvironment(inCluster func() (*rest.Config, error)) (*rest.Confi
 		rules.Precedence = append(rules.Precedence, home)
 		where = strings.Join(rules.Precedence, ", ")
 	}
-	config, namespace, err := clusterFromKubeconfig(rules)
+	config, namespace, err := fromKubeconfig(rules)
 	if err != nil {
 		return nil, "", fmt.Errorf("%s is not set; no cluster around this process: %w; no usable kubeconfig in %s: %w", envConfigPath, noCluster, where, err)
 	}
@@ -69,7 +71,7 @@ func homeWithoutEnvironment() string {
 	return filepath.Join(u.HomeDir, clientcmd.RecommendedHomeDir, clientcmd.RecommendedFileName)
 }
 
-func clusterFromKubeconfig(rules *clientcmd.ClientConfigLoadingRules) (*rest.Config, string, error) {
+func fromKubeconfig(rules *clientcmd.ClientConfigLoadingRules) (*rest.Config, string, error) {
 	kubeconfig, err := rules.Load()
 	if err != nil {
 		return nil, "", err
