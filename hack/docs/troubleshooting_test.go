@@ -90,7 +90,7 @@ func plain(format string) string {
 func messages(t *testing.T) (texts, reasons, sentinels []string) {
 	t.Helper()
 	var paths []string
-	for _, pkg := range []string{"watch", "mapstore", "typed", "internal/backup", "internal/group", "internal/ledger", "internal/remote"} {
+	for _, pkg := range []string{"watch", "mapstore", "typed", "internal/backup", "internal/cluster", "internal/group", "internal/ledger", "internal/remote", "internal/source"} {
 		files, err := filepath.Glob(filepath.Join(root, "pkg", pkg, "*.go"))
 		if err != nil {
 			t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/internal/group"
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
 
 // A committer turns transactions into guarded Updates, one at a time. While one
@@ -90,12 +91,12 @@ func (c *committer) leaveError(outcome group.Outcome[*Snapshot]) error {
 		c.inTrouble(waits)
 	}
 	if waits == nil && why == nil {
-		waits = c.feed.obstacle(c.feed.link.Load())
+		waits = c.feed.source.Obstacle(c.feed.source.Link.Load())
 	}
 	if met := c.turns.met.Load(); met != nil {
 		what = fmt.Errorf("%w: %v", what, met)
 	}
-	if why = followedBy(why, waits); why == nil {
+	if why = remote.FollowedBy(why, waits); why == nil {
 		return fmt.Errorf("%w: %w", what, outcome.Err)
 	}
 	return fmt.Errorf("%w: %w: %w", what, outcome.Err, why)
@@ -142,11 +143,11 @@ func (c *committer) close() { c.group.Close(errClosedBefore) }
 // denies access, they end with what it says.
 func (c *committer) awaitSync(ctx context.Context) bool {
 	for asked := (time.Time{}); ; asked = time.Now() {
-		l, err := c.feed.link.Wait(ctx, func(l link) bool { return l.synced || l.isDenial(asked) })
-		if err != nil || l.synced {
+		l, err := c.feed.source.Link.Wait(ctx, func(l source.Link) bool { return l.Synced || l.IsDenial(asked) })
+		if err != nil || l.Synced {
 			return err == nil
 		}
-		c.group.Refuse(rejection(l.err))
+		c.group.Refuse(rejection(l.Err))
 		if !c.group.Wait(ctx, 0, nil) {
 			return false
 		}
@@ -201,7 +202,7 @@ func (c *committer) commit(ctx context.Context) (wait bool) {
 	case outcome.Kind == ledger.Unavailable, remote.IsDenied(outcome.Err):
 		c.inTrouble(outcome.Err)
 	}
-	c.feed.met(outcome.Err)
+	c.feed.source.Met(outcome.Err)
 	if outcome.Err != nil && !errors.Is(outcome.Err, remote.ErrWithheld) {
 		batch.Note(outcome.Err)
 	}
@@ -240,8 +241,8 @@ func (c *committer) isFinal(err error) bool {
 	if c.denied.IsZero() {
 		c.denied = time.Now()
 	}
-	passing := apierrors.IsUnauthorized(err) || !c.feed.link.Load().isSettled()
-	if passing && time.Since(c.denied) < denialGrace {
+	passing := apierrors.IsUnauthorized(err) || !c.feed.source.Link.Load().IsSettled()
+	if passing && time.Since(c.denied) < source.DenialGrace {
 		return false
 	}
 	c.denied = time.Time{} // the next one may pass again

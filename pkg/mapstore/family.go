@@ -18,6 +18,7 @@ import (
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/internal/roster"
+	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -37,7 +38,7 @@ type Family struct {
 	selector labels.Selector
 	logger   logr.Logger // without the selector
 	remote   *remote.Map
-	source   *source
+	source   *source.Source
 	roster   *roster.Roster[*Snapshot]
 	ticks    *watch.Var[uint64] // how many changes the roster has had
 	panics   atomic.Uint64
@@ -106,8 +107,7 @@ func NewFamily(client kubernetes.Interface, namespace, selector string, opts Opt
 	}
 	opts.Logger = opts.Logger.WithValues("namespace", namespace, "selector", selector)
 	f.options = opts
-	f.source = newSource(f.remote, opts)
-	f.source.feeds = f
+	f.source = newSource(f.remote, (*familyFeeds)(f), opts)
 	return f, nil
 }
 
@@ -150,7 +150,7 @@ func (f *Family) Start(ctx context.Context) error {
 	for _, s := range stores {
 		awaitCalls(s.remote.Calls())
 	}
-	f.source.link.Close()
+	f.source.Link.Close()
 	close(f.halted)
 	f.close()
 	return nil
@@ -177,7 +177,7 @@ func (f *Family) begin(ctx context.Context) (context.Context, error) {
 		})
 	}
 	f.restoreLocked()
-	f.tasks.Go(func() { f.source.run(ctx) })
+	f.tasks.Go(func() { f.source.Run(ctx) })
 	f.tasks.Go(func() { f.keep(ctx) })
 	for _, s := range f.waiting {
 		f.commitLocked(s)
@@ -216,7 +216,7 @@ func (f *Family) Close() error {
 		for _, s := range f.stores() {
 			s.retire()
 		}
-		f.source.link.Close()
+		f.source.Link.Close()
 	}
 	f.close()
 	return nil
@@ -238,7 +238,7 @@ func (f *Family) NeedLeaderElection() bool { return false }
 // WaitForSync blocks until all maps are current and follow the API server, as
 // [Store.WaitForSync] does for one. The family's stores are synced when the family is.
 func (f *Family) WaitForSync(ctx context.Context) error {
-	if err := f.source.awaitSync(ctx, time.Now(), f.selector.String()); err != nil {
+	if err := awaitSync(ctx, f.source, time.Now(), f.selector.String()); err != nil {
 		return err
 	}
 	var errs []error

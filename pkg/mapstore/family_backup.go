@@ -70,8 +70,8 @@ func (f *Family) keep(ctx context.Context) {
 	renewed := time.Now()
 	for seen := uint64(0); f.awaitNews(ctx, &seen, renewed); {
 		current := time.Now()
-		if f.source.doubt(f.source.link.Load(), &Snapshot{}) != nil {
-			current = f.source.lastContact()
+		if f.source.Doubt(f.source.Link.Load()) != nil {
+			current = f.source.LastContact()
 		} else if f.options.BackupMaxAge > 0 && time.Since(renewed) >= f.options.BackupMaxAge/2 {
 			renewed = current
 			for _, k := range f.keepers() {
@@ -109,8 +109,8 @@ func (f *Family) finishBackups() {
 	if f.options.Backup == "" {
 		return
 	}
-	current := f.source.lastContact()
-	renews := f.options.BackupMaxAge > 0 && f.source.doubt(f.source.link.Load(), &Snapshot{}) == nil
+	current := f.source.LastContact()
+	renews := f.options.BackupMaxAge > 0 && f.source.Doubt(f.source.Link.Load()) == nil
 	for _, k := range f.keepers() {
 		if renews {
 			k.saved = 0

@@ -5,24 +5,26 @@ import (
 	"slices"
 )
 
-// names, visit, reached, hasCopy and synced make the family the feeds of its source.
-func (f *Family) names() []string {
+// familyFeeds are the feeds of a family.
+type familyFeeds Family
+
+func (f *familyFeeds) names() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return slices.Collect(maps.Keys(f.members))
 }
 
-func (f *Family) visit(name string, fn func(*feed)) {
+func (f *familyFeeds) visit(name string, fn func(*feed)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	fn(f.memberLocked(name).feed)
+	fn((*Family)(f).memberLocked(name).feed)
 }
 
 // maxAbsent is how many maps that are gone a family remembers, in addition to as many as
 // there are maps. Whoever remembers one knows that it is another when it comes back.
 const maxAbsent = 1000
 
-func (f *Family) reached(revision string) {
+func (f *familyFeeds) Reached(revision string) {
 	exist, absent := f.roster.Count()
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -45,12 +47,12 @@ func (f *Family) reached(revision string) {
 	f.ticks.Store(f.roster.Sequence())
 }
 
-func (f *Family) hasCopy() bool {
+func (f *familyFeeds) HasCopy() bool {
 	exist, _ := f.roster.Count()
 	return exist > 0
 }
 
-func (f *Family) synced() {
+func (f *familyFeeds) Synced() {
 	exist, _ := f.roster.Count()
 	f.options.Logger.Info("Synced the family", "cluster", f.remote.Host(), "maps", exist)
 }

@@ -13,8 +13,8 @@ import (
 // "map/key", and WriteErr and LastFailure name the map. Err is as of a store; it is also
 // not nil while a store that was asked for lacks what is required of it.
 func (f *Family) Status() Status {
-	link := f.source.link.Load()
-	status := Status{Synced: link.synced, LastContact: f.source.lastContact(), Reasons: make(map[string]string)}
+	link := f.source.Link.Load()
+	status := Status{Synced: link.Synced, LastContact: f.source.LastContact(), Reasons: make(map[string]string)}
 	var lacks []error
 	restored := &Snapshot{} // the oldest version that comes from a backup
 	for _, name := range f.roster.Names() {
@@ -51,7 +51,7 @@ func (f *Family) Status() Status {
 	status.Revision = f.revision
 	if f.phase == closed {
 		status.Err = ErrClosed
-	} else if status.Err = f.source.doubt(link, restored); status.Err == nil {
+	} else if status.Err = doubt(f.source, link, restored); status.Err == nil {
 		status.Err = errors.Join(lacks...)
 	}
 	return status
@@ -60,7 +60,7 @@ func (f *Family) Status() Status {
 // Stats returns the figures of the family and of all stores that are open, added up. Lag is
 // the largest. Versions and Resets are those of the stores; Reconnects are the family's.
 func (f *Family) Stats() Stats {
-	sum := Stats{Reconnects: max(f.source.watches.Load(), 1) - 1, Panics: f.panics.Load()}
+	sum := Stats{Reconnects: f.source.Reconnects(), Panics: f.panics.Load()}
 	for _, subscription := range f.Subscriptions() {
 		sum.Subscriptions++
 		sum.Lag = max(sum.Lag, subscription.Lag())

@@ -2,49 +2,62 @@ package mapstore
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/internal/source"
+	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
-// A feed is what a source has for one map: the replica that it keeps in sync, and quorum
-// reads of that map alone.
+// A feed is what there is of a source for one map: the replica that it keeps in sync, and
+// quorum reads of that map alone.
 type feed struct {
-	*source
+	source *source.Source
 	remote *remote.Map // nil in a family while nobody has asked for the map
 	local  *replica
 
-	// Used only in the reflector's calls, which come one at a time.
+	// Used only by a target.
 	rewinds  uint64 // the rewinds of versions that the watch brings: see Snapshot
 	position string // the revision of the last version that the watch brought or began with; "" if none
 }
 
-// newFeed returns the feed of a source's only map.
-func newFeed(src *source, local *replica) *feed {
-	f := &feed{source: src, remote: src.remote, local: local}
-	src.feeds = (*only)(f)
+// newFeed returns the feed of a map that has a source of its own.
+func newFeed(m *remote.Map, opts Options) *feed {
+	f := &feed{remote: m, local: newReplica()}
+	f.source = newSource(m, &only{f, opts}, opts)
 	return f
 }
 
+// newSource returns a source that brings the feeds what it has of them.
+func newSource(m *remote.Map, feeds feeds, opts Options) *source.Source {
+	t := &target{feeds: feeds}
+	t.source = source.New(m, t, source.Options{MaxBackoff: opts.MaxBackoff, StaleAfter: opts.StaleAfter, Logger: opts.Logger})
+	return t.source
+}
+
 // only is the feed of a source's only map.
-type only feed
+type only struct {
+	*feed
+	options Options
+}
 
 func (o *only) names() []string { return []string{o.remote.Name()} }
 
 func (o *only) visit(name string, fn func(*feed)) {
 	if name == o.remote.Name() {
-		fn((*feed)(o))
+		fn(o.feed)
 	}
 }
 
-func (o *only) reached(string) {}
+func (o *only) Reached(string) {}
 
-func (o *only) hasCopy() bool { return o.local.load().sequence > 0 }
+func (o *only) HasCopy() bool { return o.local.load().sequence > 0 }
 
-func (o *only) synced() {
+func (o *only) Synced() {
 	cluster := o.remote.Host()
 	switch now := o.local.load(); {
 	case now.Exists():
@@ -65,9 +78,9 @@ func (f *feed) confirm(read func() (*Snapshot, error)) (rewinds uint64, err erro
 		if err != nil {
 			return 0, err
 		}
-		f.heard()
+		f.source.Heard()
 		if now := f.local.confirm(answer, asked); now != nil {
-			f.compare(asked, now)
+			compare(f.source, asked, now)
 			return now.rewinds, nil
 		}
 	}
@@ -110,12 +123,21 @@ func (f *feed) refresh(ctx context.Context, t remote.Timeouts) error {
 // a store that writes notices within seconds that a server hangs, without a short
 // StaleAfter; and a server that is only slow keeps the watch. It ends with ctx.
 func (f *feed) suspect(ctx context.Context) {
-	heard := f.contact.Load()
-	if heard == nil || time.Since(*heard) < remote.Probe.FirstByte {
+	heard := f.source.LastContact()
+	if heard.IsZero() || time.Since(heard) < remote.Probe.FirstByte {
 		return
 	}
 	isBusy := apierrors.IsTooManyRequests(f.refresh(ctx, remote.Probe)) // a sign of life too
-	if !isBusy && f.contact.Load() == heard && ctx.Err() == nil {
-		f.reopen()
+	if !isBusy && f.source.LastContact().Equal(heard) && ctx.Err() == nil {
+		f.source.Reopen()
 	}
+}
+
+// awaitSync blocks until the first sync, as [source.Source.AwaitSync] does.
+func awaitSync(ctx context.Context, src *source.Source, asked time.Time, what string) error {
+	err := src.AwaitSync(ctx, asked, what)
+	if errors.Is(err, watch.ErrClosed) {
+		return ErrClosed
+	}
+	return err
 }

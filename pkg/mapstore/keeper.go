@@ -111,11 +111,11 @@ func (k *keeper) isNews(now *Snapshot) bool { return now.sequence > k.saved && !
 
 // asOf returns when the copy was last known to be current, and whether it is.
 func (k *keeper) asOf() (time.Time, bool) {
-	link := k.feed.link.Load()
-	if k.feed.doubt(link, k.local.load()) == nil {
+	link := k.feed.source.Link.Load()
+	if doubt(k.feed.source, link, k.local.load()) == nil {
 		return time.Now(), true
 	}
-	return k.feed.lastContact(), false
+	return k.feed.source.LastContact(), false
 }
 
 // save writes the copy, which was current at that time, and reports whether it could.

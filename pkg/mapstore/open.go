@@ -12,6 +12,7 @@ import (
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/cluster"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
 
 // Open connects to the cluster as the environment says, starts a store for the
@@ -99,9 +100,9 @@ func (s *Store) awaitOpen(ctx context.Context) error {
 	if err := s.awaitSync(soon, asked); soon.Err() == nil {
 		return err
 	}
-	if l, err := s.feed.link.Wait(ctx, func(l link) bool {
-		return l.synced || l.isDenial(asked) || s.servesBackup() && !remote.IsAnswer(l.err)
-	}); err == nil && s.servesBackup() && !l.isDenial(asked) {
+	if l, err := s.feed.source.Link.Wait(ctx, func(l source.Link) bool {
+		return l.Synced || l.IsDenial(asked) || s.servesBackup() && !remote.IsAnswer(l.Err)
+	}); err == nil && s.servesBackup() && !l.IsDenial(asked) {
 		return nil
 	}
 	return s.awaitSync(ctx, asked) // it returns at once, and says why

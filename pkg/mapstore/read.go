@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -39,7 +40,7 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 	}
 	defer done()
 	if err := s.feed.refresh(ctx, remote.Once); err != nil {
-		s.feed.met(err)
+		s.feed.source.Met(err)
 		if cause := context.Cause(ctx); errors.Is(cause, ErrClosed) {
 			err = cause
 		}
@@ -47,6 +48,11 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 	}
 	return s.settled(ctx, s.local.load()), nil
 }
+
+// watchGrace is how long the watch may take to bring a version. After that the server
+// is asked: the watch may be cut off, or may never bring anything, because the revision
+// of an absent map is the cluster's and not of a version of the map.
+const watchGrace = time.Second
 
 // WaitFor blocks until the local copy is at least as new as revision, and returns the
 // copy. The revision may come from any process: it may be the [Snapshot.Revision] of what
@@ -61,7 +67,7 @@ func (s *Store) WaitFor(ctx context.Context, revision string) (*Snapshot, error)
 			return nil, fmt.Errorf("%w: %w", ErrInvalidArgument, err)
 		}
 	}
-	isThere := func(now *Snapshot) bool { return revision == "" || !older(now.revision, revision) }
+	isThere := func(now *Snapshot) bool { return revision == "" || !remote.Older(now.revision, revision) }
 	retry := backoff.New(s.options.MaxBackoff)
 	var last error // what the server said when it was asked
 	for grace := watchGrace; ; grace = retry.Next() {
@@ -96,7 +102,7 @@ func (s *Store) hasReached(ctx context.Context, revision string) (bool, error) {
 	}
 	defer done()
 	list, _, err := s.feed.list(ctx, remote.Once)
-	return err == nil && !older(list.ResourceVersion, revision), err
+	return err == nil && !remote.Older(list.ResourceVersion, revision), err
 }
 
 // WaitUntil blocks until a version of the map meets cond, and returns that version. It

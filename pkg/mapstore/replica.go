@@ -5,9 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/resourceversion"
-
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -68,7 +67,7 @@ func (r *replica) install(next *Snapshot, rewinds uint64) *Snapshot {
 	}
 	// An object of a fake clientset has no UID, and its revision never changes.
 	fake := next.uid == "" && next.revision == now.revision
-	if !newer(next.revision, now.revision) && !fake {
+	if !remote.Newer(next.revision, now.revision) && !fake {
 		r.tellLocked(now, next)
 		return now
 	}
@@ -91,9 +90,9 @@ func (r *replica) confirm(next, asked *Snapshot) *Snapshot {
 		asked = now
 	}
 	switch {
-	case newer(next.revision, now.revision):
+	case remote.Newer(next.revision, now.revision):
 		return r.replaceLocked(now, next, false)
-	case older(next.revision, asked.revision) && older(next.revision, now.revision), next.revision == now.revision && !next.equal(now):
+	case remote.Older(next.revision, asked.revision) && remote.Older(next.revision, now.revision), next.revision == now.revision && !next.equal(now):
 		return r.replaceLocked(now, next, true)
 	case now.isRestored(): // the same version, but whole, as a write needs it
 		return r.replaceLocked(now, next, false)
@@ -164,16 +163,4 @@ func (r *replica) tellLocked(now, v *Snapshot) {
 		told.Rewinds = now.rewinds
 		r.observer(told)
 	}
-}
-
-// newer reports whether revision a is newer than b. If the two cannot be compared, such as
-// those of a fake clientset, a counts as newer: only the order of arrival is known.
-func newer(a, b string) bool {
-	order, err := resourceversion.CompareResourceVersion(a, b)
-	return err != nil || order > 0
-}
-
-func older(a, b string) bool {
-	order, err := resourceversion.CompareResourceVersion(a, b)
-	return err == nil && order < 0
 }

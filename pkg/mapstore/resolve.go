@@ -12,6 +12,7 @@ import (
 	"github.com/unrolled/mapstore/v2/pkg/internal/group"
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
 
 // A commit takes one draft to the server. It carries out what a [ledger.Resolver]
@@ -216,7 +217,7 @@ func (m *commit) note(attempt context.Context, r result) *ledger.Event {
 			m.readsDenied = time.Time{}
 		case m.readsDenied.IsZero():
 			m.readsDenied = time.Now()
-		case time.Since(m.readsDenied) > denialGrace:
+		case time.Since(m.readsDenied) > source.DenialGrace:
 			r.Kind = ledger.ReadDenied
 		}
 	}

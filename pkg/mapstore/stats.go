@@ -71,7 +71,7 @@ func (s *Store) Stats() Stats {
 	stats := Stats{
 		Versions:        now.sequence,
 		Resets:          now.resets - s.local.resets,
-		Reconnects:      max(s.feed.watches.Load(), 1) - 1,
+		Reconnects:      s.feed.source.Reconnects(),
 		Requests:        c.requests.Load(),
 		RequestTime:     time.Duration(c.requestTime.Load()),
 		Commits:         c.commits.Load(),

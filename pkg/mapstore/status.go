@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
 
 // A Status says how far the local copy can be trusted right now.
@@ -54,24 +56,19 @@ type Failure struct {
 	Err  error
 }
 
-// reconnectGrace is how long the store may be without a watch before Status says
-// so. Servers end each watch after some minutes, and the next one is open within
-// milliseconds.
-const reconnectGrace = time.Second
-
 // Status returns the current status. It does no I/O.
 func (s *Store) Status() Status {
 	// The link first: if it is not synced, the copy may have been confirmed meanwhile, but
 	// if it is, the copy cannot be a backup's.
-	link := s.feed.link.Load()
+	link := s.feed.source.Link.Load()
 	snapshot := s.local.load()
 	reasons := s.views.rejected()
 	status := Status{
-		Synced:      link.synced,
+		Synced:      link.Synced,
 		Exists:      snapshot.Exists(),
 		Revision:    snapshot.Revision(),
 		Bytes:       snapshot.size().values,
-		LastContact: s.feed.lastContact(),
+		LastContact: s.feed.source.LastContact(),
 		Restored:    snapshot.restored,
 		Rejected:    slices.Sorted(maps.Keys(reasons)),
 		Reasons:     reasons,
@@ -83,7 +80,7 @@ func (s *Store) Status() Status {
 		status.WriteErr = fmt.Errorf("mapstore: no write has succeeded for %v: %w", time.Since(t.since).Round(time.Millisecond), t.err)
 	}
 	if status.Err = s.over; !s.isClosed() {
-		status.Err = s.feed.doubt(link, snapshot)
+		status.Err = doubt(s.feed.source, link, snapshot)
 	}
 	if status.Err == nil {
 		status.Err = s.lack()
@@ -92,28 +89,11 @@ func (s *Store) Status() Status {
 }
 
 // doubt returns why snapshot may be stale; nil if it is not.
-func (src *source) doubt(link link, snapshot *Snapshot) error {
-	silent := time.Since(src.lastContact())
-	switch {
-	case snapshot.isRestored():
-		return fmt.Errorf("mapstore: serving a backup of %s: %w", snapshot.restored.UTC().Format(time.RFC3339), src.obstacle(link))
-	case link.err != nil:
-		return fmt.Errorf("mapstore: cannot follow the API server for %v: %w", time.Since(link.since).Round(time.Millisecond), src.obstacle(link))
-	case !link.synced:
-		return fmt.Errorf("mapstore: not synced yet: %w", src.obstacle(link))
-	case !link.ended.IsZero() && time.Since(link.ended) > reconnectGrace:
-		return fmt.Errorf("mapstore: the watch ended %v ago, and the next one is not open yet", time.Since(link.ended).Round(time.Millisecond))
-	case silent > src.options.StaleAfter:
-		return fmt.Errorf("mapstore: the API server has been silent for %v", silent.Round(time.Second))
+func doubt(src *source.Source, link source.Link, snapshot *Snapshot) error {
+	if snapshot.isRestored() {
+		return fmt.Errorf("mapstore: serving a backup of %s: %w", snapshot.restored.UTC().Format(time.RFC3339), src.Obstacle(link))
 	}
-	return nil
-}
-
-func (src *source) lastContact() time.Time {
-	if contact := src.contact.Load(); contact != nil {
-		return *contact
-	}
-	return time.Time{}
+	return src.Doubt(link)
 }
 
 // Check returns Status().Err. It is a healthz.Checker, for a readiness probe:

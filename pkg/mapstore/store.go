@@ -71,7 +71,7 @@ func New(client kubernetes.Interface, namespace, name string, opts Options) (*St
 	}
 	opts.Logger = opts.Logger.WithValues("namespace", namespace, "configmap", name)
 	remote := remote.New(client, namespace, name, opts.FieldManager)
-	return assemble(newFeed(newSource(remote, opts), newReplica()), opts), nil
+	return assemble(newFeed(remote, opts), opts), nil
 }
 
 // checked returns the options with their defaults, or what is wrong with the arguments.
@@ -127,7 +127,7 @@ func (s *Store) Start(ctx context.Context) error {
 	}
 	s.keeper.restore()
 	var tasks sync.WaitGroup
-	tasks.Go(func() { s.feed.run(ctx) })
+	tasks.Go(func() { s.feed.source.Run(ctx) })
 	tasks.Go(func() { s.committer.run(ctx) })
 	tasks.Go(func() { s.keeper.run(ctx) })
 	tasks.Wait()
@@ -136,7 +136,7 @@ func (s *Store) Start(ctx context.Context) error {
 	s.keeper.finish()
 	awaitCalls(s.remote.Calls())
 
-	s.feed.link.Close()
+	s.feed.source.Link.Close()
 	close(s.halted)
 	s.views.close(s.current)
 	return nil
@@ -201,7 +201,7 @@ func (s *Store) Close() error {
 	}
 	if before == fresh {
 		s.committer.close()
-		s.feed.link.Close()
+		s.feed.source.Link.Close()
 	}
 	s.views.close(s.current)
 	s.release()
@@ -250,7 +250,7 @@ func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
 		defer done()
 		waiting = limited
 	}
-	if err := s.feed.awaitSync(waiting, asked, s.remote.Name()); err != nil {
+	if err := awaitSync(waiting, s.feed.source, asked, s.remote.Name()); err != nil {
 		if errors.Is(context.Cause(waiting), ErrClosed) {
 			return ErrClosed
 		}

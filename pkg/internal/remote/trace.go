@@ -1,6 +1,7 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -235,6 +236,14 @@ func (m *Map) WaitsFor(writing bool) error {
 		}
 	}
 	return nil
+}
+
+// FollowedBy returns what was met before, and what is waited for now. Either may be nil.
+func FollowedBy(before, now error) error {
+	if before == nil || now == nil {
+		return cmp.Or(before, now)
+	}
+	return fmt.Errorf("%w; now %w", before, now)
 }
 
 // A gate decides whether a request that writes may be sent, and counts how often it was.

@@ -1,4 +1,4 @@
-package mapstore
+package source
 
 import (
 	corev1 "k8s.io/api/core/v1"
@@ -6,15 +6,14 @@ import (
 )
 
 // A sink is the source as the reflector sees it: the store that the reflector writes to.
-type sink source
+type sink Source
 
 var (
 	_ cache.ReflectorStore         = (*sink)(nil)
 	_ cache.ReflectorBookmarkStore = (*sink)(nil)
 )
 
-// Replace does nothing: list has already passed the state to the replica, together with
-// the version that was current when the request was sent, which only list knows.
+// Replace does nothing: relist has already passed the state to the target.
 func (k *sink) Replace([]any, string) error { return nil }
 
 // Add takes a version of the map.
@@ -26,7 +25,7 @@ func (k *sink) Update(object any) error {
 		if !k.remote.Matches(cm) { // a fake clientset knows no selectors
 			return k.Delete(cm)
 		}
-		k.install(cm.Name, newSnapshot(cm))
+		k.take(cm, true)
 	}
 	return nil
 }
@@ -34,28 +33,20 @@ func (k *sink) Update(object any) error {
 // Delete takes the last version of the map, with the revision of its deletion.
 func (k *sink) Delete(object any) error {
 	if cm := k.frame(object); cm != nil {
-		k.install(cm.Name, absentSnapshot(cm.UID, cm.ResourceVersion))
+		k.take(cm, false)
 	}
 	return nil
 }
 
-// install takes the next version that the watch brings of a map. The watch leaves none out,
-// except of a map that is not in the family for a while.
-func (k *sink) install(name string, next *Snapshot) {
-	k.feeds.visit(name, func(f *feed) {
-		next.follows, f.position = f.position, next.revision
-		if !next.Exists() {
-			f.position = ""
-		}
-		f.local.install(next, f.rewinds)
-	})
-	k.feeds.reached(next.revision)
+func (k *sink) take(cm *corev1.ConfigMap, isThere bool) {
+	k.target.Take(cm, isThere)
+	k.target.Reached(cm.ResourceVersion)
 }
 
 // Bookmark takes a sign of life.
 func (k *sink) Bookmark(revision string) error {
 	k.frame(nil)
-	k.feeds.reached(revision)
+	k.target.Reached(revision)
 	return nil
 }
 
@@ -65,8 +56,8 @@ func (k *sink) Resync() error { return nil }
 // frame notes a sign of life of the server, and returns object if it is the map: a fake
 // clientset's watch brings other objects too.
 func (k *sink) frame(object any) *corev1.ConfigMap {
-	src := (*source)(k)
-	src.heard()
+	src := (*Source)(k)
+	src.Heard()
 	if w := src.open.Load(); w != nil {
 		w.idle.Reset(src.maxSilence())
 	}

@@ -1,4 +1,4 @@
-package mapstore
+package source
 
 import (
 	"context"
@@ -36,7 +36,7 @@ func (s *stream) Stop() {
 // watch opens a watch. If the reflector has not listed since the last watch, it first
 // lists, to make sure that the server has not gone back in time: a watch from a revision
 // that the server has not reached yet would bring nothing until it has.
-func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+func (src *Source) watch(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
 	if err := src.pace(ctx); err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 		if err != nil {
 			return nil, err
 		}
-		if older(list.ResourceVersion, options.ResourceVersion) {
+		if remote.Older(list.ResourceVersion, options.ResourceVersion) {
 			return nil, apierrors.NewResourceExpired(fmt.Sprintf("the server is at revision %s again", list.ResourceVersion))
 		}
 		// The reflector's own revision may be too old for a server that has just
@@ -57,7 +57,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 	ctx, stop := context.WithCancel(ctx)
 	opened := &stream{stop: stop, ended: src.disconnected}
 	src.open.Store(opened)
-	if src.isBehind() {
+	if src.target.IsBehind() {
 		stop()
 	}
 	isQuiet := make(chan struct{}, 1)
@@ -85,7 +85,7 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 				src.began = time.Now()
 				src.watches.Add(1)
 				src.connected()
-				src.heard()
+				src.Heard()
 			case counts, ctx.Err() != nil: // it ends as a watch that has brought nothing
 				opened.Interface = apiwatch.NewEmptyWatch()
 			default:
@@ -104,8 +104,8 @@ func (src *source) watch(ctx context.Context, options metav1.ListOptions) (apiwa
 
 // pace waits if several watches in a row have ended within a second, as a proxy may end them.
 // The reflector does so only for those that have brought nothing, not even a bookmark.
-func (src *source) pace(ctx context.Context) error {
-	began, ended := src.began, src.link.Load().ended
+func (src *Source) pace(ctx context.Context) error {
+	began, ended := src.began, src.Link.Load().ended
 	if src.began = (time.Time{}); began.IsZero() || ended.IsZero() {
 		return nil // attempts that fail are the reflector's to pace
 	}
@@ -119,8 +119,8 @@ func (src *source) pace(ctx context.Context) error {
 	return src.pause.Wait(ctx)
 }
 
-// reopen ends the watch, so that the next one begins with a list.
-func (src *source) reopen() {
+// Reopen ends the watch, so that the next one begins with a list.
+func (src *Source) Reopen() {
 	if w := src.open.Load(); w != nil {
 		w.stop()
 	}
@@ -129,7 +129,7 @@ func (src *source) reopen() {
 // maxSilence is how long a watch may bring nothing. It is more than a second, because
 // the reflector counts a watch that ends within its first second as failed if it brought
 // nothing.
-func (src *source) maxSilence() time.Duration {
+func (src *Source) maxSilence() time.Duration {
 	return max(src.options.StaleAfter/2, 1100*time.Millisecond)
 }
 
@@ -137,16 +137,16 @@ func (src *source) maxSilence() time.Duration {
 // write only, such as an admission policy's.
 const deniedInterval = 30 * time.Second
 
-// met is called with what a request of the caller's has met, or nil. A server goes on
+// Met is called with what a request that is none of the source's has met, or nil. A server goes on
 // serving a watch after the right to it was revoked, for minutes. So if it denies
 // something else, the watch is opened anew, which finds out what is true for reads.
-func (src *source) met(err error) {
+func (src *Source) Met(err error) {
 	last := src.denied.Load()
 	if !remote.IsDenied(err) || last != nil && time.Since(*last) < deniedInterval {
 		return
 	}
 	now := time.Now()
 	if src.denied.CompareAndSwap(last, &now) {
-		src.reopen()
+		src.Reopen()
 	}
 }
