@@ -2,12 +2,17 @@ package main
 
 import (
 	"bytes"
+	"go/parser"
+	"go/types"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+	"golang.org/x/tools/go/packages"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,6 +27,56 @@ func TestEveryMutantApplies(t *testing.T) {
 			t.Errorf("%s: there is no test %s", m.breaks, m.caughtBy)
 		}
 	}
+}
+
+// What does not compile fails no test, and is found only when the mutants are run.
+func TestEveryMutantCompiles(t *testing.T) {
+	sources := make(map[string]*packages.Package)
+	for _, m := range mutants {
+		dir := filepath.Dir(m.file)
+		if sources[dir] == nil {
+			sources[dir] = load(t, dir)
+		}
+		pkg := sources[dir]
+		files := slices.Clone(pkg.Syntax)
+		for i, file := range files {
+			if path := pkg.Fset.Position(file.Pos()).Filename; path == filepath.Join(root(), m.file) {
+				source, err := os.ReadFile(path)
+				if err == nil {
+					files[i], err = parser.ParseFile(pkg.Fset, path, strings.Replace(string(source), m.old, m.new, 1), 0)
+				}
+				if err != nil {
+					t.Fatalf("%s: %v", m.breaks, err)
+				}
+			}
+		}
+		imports := importerFunc(func(path string) (*types.Package, error) {
+			if imported := pkg.Imports[path]; imported != nil {
+				return imported.Types, nil
+			}
+			return types.Unsafe, nil
+		})
+		if _, err := (&types.Config{Importer: imports}).Check(pkg.PkgPath, pkg.Fset, files, nil); err != nil {
+			t.Errorf("%s: %v", m.breaks, err)
+		}
+	}
+}
+
+type importerFunc func(path string) (*types.Package, error)
+
+func (f importerFunc) Import(path string) (*types.Package, error) { return f(path) }
+
+// load returns the package in a folder, and the types of what it imports.
+func load(t *testing.T, dir string) *packages.Package {
+	t.Helper()
+	loaded, err := packages.Load(&packages.Config{
+		Dir:  root(),
+		Mode: packages.NeedName | packages.NeedSyntax | packages.NeedTypes | packages.NeedImports | packages.NeedTypesInfo,
+	}, "./"+dir)
+	if err != nil || len(loaded) != 1 || len(loaded[0].Errors) > 0 {
+		t.Fatalf("%s: %v, %v", dir, err, loaded)
+	}
+	return loaded[0]
 }
 
 // testsIn returns the source of all tests in the folders.

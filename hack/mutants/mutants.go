@@ -260,7 +260,7 @@ var mutants = []mutant{
 
 	// 9: available
 	{"9", "the copy is emptied when the contact is lost",
-		"pkg/mapstore/feed.go",
+		"pkg/mapstore/target.go",
 		"HasCopy() bool { return o",
 		"HasCopy() bool { o.local.current.Store(&Snapshot{}); return o",
 		row("connections refused")},
@@ -396,7 +396,7 @@ var mutants = []mutant{
 		typed("TestInACallbackOfTheStoreEveryValueIsAsNew")},
 	{"3", "WaitForSync returns while a Value is at its default",
 		"pkg/mapstore/store.go",
-		"	s.views.settle(ctx, s.Snapshot())\n	return s.lack()",
+		"	s.views.settle(ctx, s.current.Load())\n	return s.lack()",
 		"	return s.lack()",
 		typed("TestAfterWaitForSyncNoValueIsAtItsDefault")},
 
@@ -408,7 +408,7 @@ var mutants = []mutant{
 		mapstore("TestAFamilyFollowsItsMaps")},
 	{"7", "a callback that panics costs a family's subscriber the other maps",
 		"pkg/mapstore/family_change.go",
-		"			t.family.ticks.Store(t.family.roster.Sequence())",
+		"			t.family.members.ticks.Store(t.family.members.roster.Sequence())",
 		"",
 		mapstore("TestACallbackOfAFamilyMayDoAnything")},
 	{"4", "a store of a family writes to a map that is not in it",
@@ -417,8 +417,8 @@ var mutants = []mutant{
 		"	case err == nil && m.Is(object) && !m.Matches(object):\n		return nil",
 		mapstore("TestALabelDecidesWhoIsInTheFamily")},
 	{"8", "a family forgets that a map was there before",
-		"pkg/mapstore/family_feeds.go",
-		"	f.resets++",
+		"pkg/mapstore/members.go",
+		"	ms.resets++",
 		"",
 		mapstore("TestAFamilyForgetsMapsThatAreGone")},
 	{"10", "a codec that blocks holds up everybody for as long as it blocks",

@@ -3,8 +3,6 @@ package mapstore
 import (
 	"iter"
 	"slices"
-
-	corev1 "k8s.io/api/core/v1"
 )
 
 // A Change is what one subscriber missed: it leads from the last version that the
@@ -73,22 +71,6 @@ func (c Change) lastManager() []string {
 		return nil
 	}
 	return names
-}
-
-// A stamp says when somebody last wrote fields of the ConfigMap that are still theirs.
-type stamp struct {
-	manager, operation string
-	time               int64 // in Unix seconds
-}
-
-func stampsOf(object *corev1.ConfigMap) []stamp {
-	var stamps []stamp
-	for _, entry := range object.ManagedFields {
-		if entry.Time != nil {
-			stamps = append(stamps, stamp{entry.Manager, string(entry.Operation), entry.Time.Unix()})
-		}
-	}
-	return stamps
 }
 
 // Deltas iterates over what changed, in key order.

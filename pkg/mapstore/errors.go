@@ -3,6 +3,7 @@ package mapstore
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Errors that the methods of a [Store] return; test for them with [errors.Is]. The
@@ -54,3 +55,9 @@ var (
 
 	errClosedBefore = fmt.Errorf("%w: not applied", ErrClosed)
 )
+
+// A Failure is a write that returned an error. It is zero if there was none.
+type Failure struct {
+	Time time.Time // when the call returned
+	Err  error
+}

@@ -5,21 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
-	"github.com/unrolled/mapstore/v2/pkg/internal/roster"
 	"github.com/unrolled/mapstore/v2/pkg/internal/source"
-	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
 // A Family is many maps that one watch follows: all ConfigMaps of a namespace that a label
@@ -34,25 +29,18 @@ import (
 // A family needs the rights to list and watch ConfigMaps in the namespace, which RBAC cannot
 // grant by name, and those of a writer, by name or not, for the maps that it writes.
 type Family struct {
-	options  Options
-	selector labels.Selector
-	logger   logr.Logger // without the selector
-	remote   *remote.Map
-	source   *source.Source
-	roster   *roster.Roster[*Snapshot]
-	ticks    *watch.Var[uint64] // how many changes the roster has had
-	panics   atomic.Uint64
+	selector  labels.Selector
+	remote    *remote.Map
+	source    *source.Source
+	members   *members
+	callbacks callbacks
 
-	mu       sync.Mutex // protects all below
-	members  map[string]*member
-	revision string // at which all members are as their replicas have them; "" before the first list
-	resets   uint64 // more than any member had that was struck off: whoever knew one notices another
-	kept     int    // how many absent ones were left then, as they have stores
-	phase    phase
-	launch   func(*Store) // begins a store's committer; set by Start
-	stop     context.CancelCauseFunc
-	waiting  []*Store            // that have had a write before Start
-	closing  map[*Store]struct{} // whose callbacks have not ended yet
+	mu      sync.Mutex // protects all below
+	phase   phase
+	launch  func(*Store) // begins a store's committer; set by Start
+	stop    context.CancelCauseFunc
+	waiting []*Store            // that have had a write before Start
+	closing map[*Store]struct{} // whose callbacks have not ended yet
 
 	tasks  sync.WaitGroup // adding to it is protected by mu
 	halted chan struct{}  // closed when all tasks have ended
@@ -97,17 +85,15 @@ func NewFamily(client kubernetes.Interface, namespace, selector string, opts Opt
 	}
 	f := &Family{
 		selector: parsed,
-		logger:   opts.Logger,
 		remote:   remote.NewFamily(client, namespace, parsed, opts.FieldManager),
-		roster:   roster.New[*Snapshot](),
-		ticks:    watch.NewVar(uint64(0)),
-		members:  make(map[string]*member),
 		closing:  make(map[*Store]struct{}),
 		halted:   make(chan struct{}),
 	}
-	opts.Logger = opts.Logger.WithValues("namespace", namespace, "selector", selector)
-	f.options = opts
-	f.source = newSource(f.remote, (*familyFeeds)(f), opts)
+	logger := opts.Logger
+	opts.Logger = logger.WithValues("namespace", namespace, "selector", selector)
+	f.members = newMembers(f.remote, opts, logger)
+	f.source = f.members.source
+	f.callbacks.logger = opts.Logger
 	return f, nil
 }
 
@@ -141,11 +127,11 @@ func (f *Family) Start(ctx context.Context) error {
 	<-ctx.Done()
 	f.end()
 	f.tasks.Wait()
-	stores := f.stores()
+	stores := f.members.stores()
 	for _, s := range stores {
 		s.retire()
 	}
-	f.finishBackups()
+	f.members.finishBackups()
 	awaitCalls(f.remote.Calls())
 	for _, s := range stores {
 		awaitCalls(s.remote.Calls())
@@ -176,9 +162,9 @@ func (f *Family) begin(ctx context.Context) (context.Context, error) {
 			close(s.halted)
 		})
 	}
-	f.restoreLocked()
+	f.members.restore()
 	f.tasks.Go(func() { f.source.Run(ctx) })
-	f.tasks.Go(func() { f.keep(ctx) })
+	f.tasks.Go(func() { f.members.keep(ctx) })
 	for _, s := range f.waiting {
 		f.commitLocked(s)
 	}
@@ -199,10 +185,10 @@ func (f *Family) close() {
 	f.mu.Lock()
 	all := slices.Collect(maps.Keys(f.closing))
 	f.mu.Unlock()
-	for _, s := range append(all, f.stores()...) {
+	for _, s := range append(all, f.members.stores()...) {
 		s.views.close(s.current)
 	}
-	f.ticks.Close()
+	f.members.ticks.Close()
 }
 
 // Close ends the family and all its stores, as [Store.Close] does.
@@ -213,7 +199,7 @@ func (f *Family) Close() error {
 		<-f.halted
 	}
 	if before == fresh {
-		for _, s := range f.stores() {
+		for _, s := range f.members.stores() {
 			s.retire()
 		}
 		f.source.Link.Close()
@@ -242,7 +228,7 @@ func (f *Family) WaitForSync(ctx context.Context) error {
 		return err
 	}
 	var errs []error
-	for _, s := range f.stores() {
+	for _, s := range f.members.stores() {
 		s.views.settle(ctx, s.Snapshot())
 		errs = append(errs, s.lack())
 	}
@@ -255,15 +241,12 @@ func (f *Family) Verify(ctx context.Context) error {
 	return verify(ctx, f.remote, []string{"list", "watch"})
 }
 
-// Check returns Status().Err. It is a healthz.Checker.
-func (f *Family) Check(*http.Request) error { return f.Status().Err }
-
 // Names returns the names of the maps that exist, sorted.
-func (f *Family) Names() []string { return f.roster.Names() }
+func (f *Family) Names() []string { return f.members.roster.Names() }
 
 // Snapshot returns the newest version of one map, which need not exist. It makes no store.
 func (f *Family) Snapshot(name string) *Snapshot {
-	if now := f.roster.Get(name); now != nil {
+	if now := f.members.roster.Get(name); now != nil {
 		return now
 	}
 	return &Snapshot{}

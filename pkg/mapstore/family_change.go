@@ -21,18 +21,14 @@ func (f *Family) OnChange(fn func(name string, change Change), filters ...Filter
 		panic("mapstore: OnChange with a nil function or filter")
 	}
 	t := &teller{family: f, fn: fn, filters: filters, chains: make(map[string]*dueChain), ready: make(chan struct{})}
-	t.subscription = f.ticks.Subscribe(func(uint64, uint64) { t.tell() }, watch.OnPanic(f.logPanic), watch.NamedAfter(fn))
+	t.subscription = f.members.ticks.Subscribe(func(uint64, uint64) { t.tell() }, watch.OnPanic(f.callbacks.logPanic), watch.NamedAfter(fn))
 	close(t.ready)
 	return t.subscription
 }
 
 // Subscriptions returns the subscriptions that [Family.OnChange] has made, in no particular
 // order.
-func (f *Family) Subscriptions() []*watch.Subscription { return f.ticks.Subscriptions() }
-
-func (f *Family) logPanic(recovered any, stack []byte) {
-	logPanic(f.options.Logger, &f.panics, recovered, stack)
-}
+func (f *Family) Subscriptions() []*watch.Subscription { return f.members.ticks.Subscriptions() }
 
 // A teller tells one subscriber of the maps of a family.
 type teller struct {
@@ -61,7 +57,7 @@ func (t *teller) tell() {
 	ended := false
 	defer func() {
 		if !ended { // fn has panicked, or ended its goroutine; the others' turn is still to come
-			t.family.ticks.Store(t.family.roster.Sequence())
+			t.family.members.ticks.Store(t.family.members.roster.Sequence())
 		}
 	}()
 	for t.collect(); len(t.due) > 0 && !t.subscription.Stopped(); t.collect() {
@@ -74,10 +70,10 @@ func (t *teller) tell() {
 
 // collect adds the maps that have changed to those that are due.
 func (t *teller) collect() {
-	changed, struck, now := t.family.roster.Since(t.seen)
+	changed, struck, now := t.family.members.roster.Since(t.seen)
 	if struck {
 		for name := range t.chains {
-			if t.family.roster.Get(name) == nil {
+			if t.family.members.roster.Get(name) == nil {
 				changed = append(changed, name)
 			}
 		}
@@ -99,7 +95,7 @@ func (t *teller) collect() {
 // tellOf tells of one map, if there is anything to tell.
 func (t *teller) tellOf(name string, c *dueChain) {
 	c.due = false // before the call: after a panic, the version must not come again
-	now := t.family.roster.Get(name)
+	now := t.family.members.roster.Get(name)
 	if now == nil { // nobody remembers it any more, and so does the teller
 		delete(t.chains, name)
 		now = absentSnapshot(c.last.uid, c.last.revision)
@@ -113,7 +109,7 @@ func (t *teller) tellOf(name string, c *dueChain) {
 	if !ok {
 		return
 	}
-	if s := t.family.storeOf(name); s != nil && !s.views.settle(context.Background(), now) && t.subscription.Stopped() {
+	if s := t.family.members.storeOf(name); s != nil && !s.views.settle(context.Background(), now) && t.subscription.Stopped() {
 		return
 	}
 	t.fn(name, change)

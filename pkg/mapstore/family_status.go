@@ -3,6 +3,7 @@ package mapstore
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 )
 
@@ -17,8 +18,8 @@ func (f *Family) Status() Status {
 	status := Status{Synced: link.Synced, LastContact: f.source.LastContact(), Reasons: make(map[string]string)}
 	var lacks []error
 	restored := &Snapshot{} // the oldest version that comes from a backup
-	for _, name := range f.roster.Names() {
-		now := f.roster.Get(name)
+	for _, name := range f.members.roster.Names() {
+		now := f.members.roster.Get(name)
 		if now == nil {
 			continue
 		}
@@ -29,7 +30,7 @@ func (f *Family) Status() Status {
 		}
 	}
 	status.Restored = restored.restored
-	for _, s := range f.stores() {
+	for _, s := range f.members.stores() {
 		of := s.Status()
 		for name, reason := range of.Reasons {
 			status.Rejected = append(status.Rejected, s.Name()+"/"+name)
@@ -46,9 +47,9 @@ func (f *Family) Status() Status {
 		}
 	}
 	slices.Sort(status.Rejected)
+	status.Revision = f.members.reached()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	status.Revision = f.revision
 	if f.phase == closed {
 		status.Err = ErrClosed
 	} else if status.Err = doubt(f.source, link, restored); status.Err == nil {
@@ -57,15 +58,18 @@ func (f *Family) Status() Status {
 	return status
 }
 
+// Check returns Status().Err. It is a healthz.Checker.
+func (f *Family) Check(*http.Request) error { return f.Status().Err }
+
 // Stats returns the figures of the family and of all stores that are open, added up. Lag is
 // the largest. Versions and Resets are those of the stores; Reconnects are the family's.
 func (f *Family) Stats() Stats {
-	sum := Stats{Reconnects: f.source.Reconnects(), Panics: f.panics.Load()}
+	sum := Stats{Reconnects: f.source.Reconnects(), Panics: f.callbacks.panics.Load()}
 	for _, subscription := range f.Subscriptions() {
 		sum.Subscriptions++
 		sum.Lag = max(sum.Lag, subscription.Lag())
 	}
-	for _, s := range f.stores() {
+	for _, s := range f.members.stores() {
 		of := s.Stats()
 		sum.Versions += of.Versions
 		sum.Resets += of.Resets
@@ -85,7 +89,7 @@ func (f *Family) Stats() Stats {
 		sum.Subscriptions += of.Subscriptions
 		sum.Lag = max(sum.Lag, of.Lag)
 	}
-	for _, k := range f.keepers() {
+	for _, k := range f.members.keepers() {
 		sum.Backups += k.written.Load()
 		sum.BackupFailures += k.failures.Load()
 	}

@@ -3,6 +3,7 @@ package mapstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -25,49 +26,10 @@ type feed struct {
 	position string // the revision of the last version that the watch brought or began with; "" if none
 }
 
-// newFeed returns the feed of a map that has a source of its own.
-func newFeed(m *remote.Map, opts Options) *feed {
-	f := &feed{remote: m, local: newReplica()}
-	f.source = newSource(m, &only{f, opts}, opts)
-	return f
-}
-
-// newSource returns a source that brings the feeds what it has of them.
-func newSource(m *remote.Map, feeds feeds, opts Options) *source.Source {
-	t := &target{feeds: feeds}
-	t.source = source.New(m, t, source.Options{MaxBackoff: opts.MaxBackoff, StaleAfter: opts.StaleAfter, Logger: opts.Logger})
-	return t.source
-}
-
-// only is the feed of a source's only map.
-type only struct {
-	*feed
-	options Options
-}
-
-func (o *only) names() []string { return []string{o.remote.Name()} }
-
-func (o *only) visit(name string, fn func(*feed)) {
-	if name == o.remote.Name() {
-		fn(o.feed)
-	}
-}
-
-func (o *only) Reached(string) {}
-
-func (o *only) HasCopy() bool { return o.local.load().sequence > 0 }
-
-func (o *only) Synced() {
-	cluster := o.remote.Host()
-	switch now := o.local.load(); {
-	case now.Exists():
-		o.options.Logger.Info("Synced", "cluster", cluster, "revision", now.revision, "keys", now.Len())
-	case o.options.MustExist:
-		o.options.Logger.Error(nil, "The map does not exist, though Options.MustExist is set", "cluster", cluster)
-	default:
-		o.options.Logger.Info("The map does not exist; the first write creates it", "cluster", cluster)
-	}
-}
+// watchGrace is how long the watch may take to bring a version. After that the server
+// is asked: the watch may be cut off, or may never bring anything, because the revision
+// of an absent map is the cluster's and not of a version of the map.
+const watchGrace = time.Second
 
 // confirm brings the replica up to date by a quorum read, and returns how often the
 // server had gone back in time by then. If it goes back meanwhile, confirm reads again.
@@ -131,6 +93,22 @@ func (f *feed) suspect(ctx context.Context) {
 	if !isBusy && f.source.LastContact().Equal(heard) && ctx.Err() == nil {
 		f.source.Reopen()
 	}
+}
+
+// compare is called with the version that was current when a quorum read was asked for, and
+// the one that is current after its answer.
+func compare(src *source.Source, before, now *Snapshot) {
+	if now.rewinds != before.rewinds {
+		src.Rewound(before.revision, now.revision)
+	}
+}
+
+// doubt returns why snapshot may be stale; nil if it is not.
+func doubt(src *source.Source, link source.Link, snapshot *Snapshot) error {
+	if snapshot.isRestored() {
+		return fmt.Errorf("mapstore: serving a backup of %s: %w", snapshot.restored.UTC().Format(time.RFC3339), src.Obstacle(link))
+	}
+	return src.Doubt(link)
 }
 
 // awaitSync blocks until the first sync, as [source.Source.AwaitSync] does.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"k8s.io/apimachinery/pkg/util/resourceversion"
 
@@ -48,11 +47,6 @@ func (s *Store) Sync(ctx context.Context) (*Snapshot, error) {
 	}
 	return s.settled(ctx, s.local.load()), nil
 }
-
-// watchGrace is how long the watch may take to bring a version. After that the server
-// is asked: the watch may be cut off, or may never bring anything, because the revision
-// of an absent map is the cluster's and not of a version of the map.
-const watchGrace = time.Second
 
 // WaitFor blocks until the local copy is at least as new as revision, and returns the
 // copy. The revision may come from any process: it may be the [Snapshot.Revision] of what

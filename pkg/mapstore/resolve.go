@@ -4,35 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"sync"
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/group"
 	"github.com/unrolled/mapstore/v2/pkg/internal/ledger"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
-
-// A commit takes one draft to the server. It carries out what a [ledger.Resolver]
-// decides: it is the resolver's I/O and clock.
-type commit struct {
-	*committer
-	draft        *draft
-	id           string            // in the ledger, if anything changes
-	object       *corev1.ConfigMap // what is sent
-	batch        *group.Batch[*Tx, *Snapshot]
-	task         *task     // the one that is under way; nil if none is
-	readsDenied  time.Time // since when reads have been denied; zero if they are not
-	acknowledged *Snapshot // the version that the server's answer contained; nil if there was no such answer
-	forget       func()    // ends the observation of the replica
-
-	mu       sync.Mutex // protects all below
-	resolver *ledger.Resolver
-	next     ledger.Action // the resolver's action on a version that arrived; Continue if none
-	news     chan struct{} // holds one token when next is set
-}
 
 const (
 	// answerGrace is how long the answer to a request may take once there is a version

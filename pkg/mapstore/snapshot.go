@@ -277,3 +277,19 @@ func differing(a, b map[string]string) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// A stamp says when somebody last wrote fields of the ConfigMap that are still theirs.
+type stamp struct {
+	manager, operation string
+	time               int64 // in Unix seconds
+}
+
+func stampsOf(object *corev1.ConfigMap) []stamp {
+	var stamps []stamp
+	for _, entry := range object.ManagedFields {
+		if entry.Time != nil {
+			stamps = append(stamps, stamp{entry.Manager, string(entry.Operation), entry.Time.Unix()})
+		}
+	}
+	return stamps
+}

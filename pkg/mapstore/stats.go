@@ -86,7 +86,7 @@ func (s *Store) Stats() Stats {
 		Rejections:      s.views.rejections.Load(),
 		Backups:         s.keeper.written.Load(),
 		BackupFailures:  s.keeper.failures.Load(),
-		Panics:          s.panics.Load(),
+		Panics:          s.views.callbacks.panics.Load(),
 	}
 	for _, subscription := range s.Subscriptions() {
 		stats.Subscriptions++

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"slices"
 	"time"
-
-	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
 
 // A Status says how far the local copy can be trusted right now.
@@ -50,12 +48,6 @@ type Status struct {
 	LastFailure Failure
 }
 
-// A Failure is a write that returned an error. It is zero if there was none.
-type Failure struct {
-	Time time.Time // when the call returned
-	Err  error
-}
-
 // Status returns the current status. It does no I/O.
 func (s *Store) Status() Status {
 	// The link first: if it is not synced, the copy may have been confirmed meanwhile, but
@@ -86,14 +78,6 @@ func (s *Store) Status() Status {
 		status.Err = s.lack()
 	}
 	return status
-}
-
-// doubt returns why snapshot may be stale; nil if it is not.
-func doubt(src *source.Source, link source.Link, snapshot *Snapshot) error {
-	if snapshot.isRestored() {
-		return fmt.Errorf("mapstore: serving a backup of %s: %w", snapshot.restored.UTC().Format(time.RFC3339), src.Obstacle(link))
-	}
-	return src.Doubt(link)
 }
 
 // Check returns Status().Err. It is a healthz.Checker, for a readiness probe:

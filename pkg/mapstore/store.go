@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -26,10 +25,9 @@ type Store struct {
 	feed      *feed
 	committer *committer
 	keeper    *keeper
-	family    *Family // whose member the store is; nil if it stands alone
-	over      error   // what methods return once the store is closed: ErrClosed, or why it could never work
-	release   func()  // releases what Open has acquired for the store
-	panics    atomic.Uint64
+	leave     func() // leaves the family that runs the store; nil if the store stands alone
+	over      error  // what methods return once the store is closed: ErrClosed, or why it could never work
+	release   func() // releases what Open has acquired for the store
 
 	views views
 
@@ -105,6 +103,7 @@ func assemble(feed *feed, opts Options) *Store {
 		keeper:    newKeeper(feed.remote, feed, feed.local, opts),
 		over:      ErrClosed,
 		release:   func() {},
+		views:     views{current: feed.local.current, callbacks: callbacks{logger: opts.Logger}},
 		halted:    make(chan struct{}),
 		closed:    make(chan struct{}),
 	}
@@ -118,7 +117,7 @@ func assemble(feed *feed, opts Options) *Store {
 // Start returns nil when ctx or Close has ended it, [ErrClosed] when the store was
 // closed before, and [ErrInvalidArgument] when it is running already.
 func (s *Store) Start(ctx context.Context) error {
-	if s.family != nil && !s.isClosed() {
+	if s.leave != nil && !s.isClosed() {
 		return fmt.Errorf("%w: the store has been started before, by its family", ErrInvalidArgument)
 	}
 	ctx, err := s.begin(ctx)
@@ -189,8 +188,8 @@ func quiet(ctx context.Context) context.Context { return logr.NewContext(ctx, lo
 // callbacks; each ends with its current call. Close may be called more than once. It
 // returns nil.
 func (s *Store) Close() error {
-	if s.family != nil {
-		s.family.closeStore(s)
+	if s.leave != nil {
+		s.leave()
 		return nil
 	}
 	before, stop := s.end()
@@ -242,7 +241,7 @@ func (s *Store) WaitForSync(ctx context.Context) error { return s.awaitSync(ctx,
 // awaitSync is WaitForSync for a question that was asked at that time.
 func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
 	waiting := ctx
-	if s.family != nil { // the source outlives the store
+	if s.leave != nil { // the source outlives the store
 		limited, done, err := s.call(ctx)
 		if err != nil {
 			return err
@@ -256,7 +255,7 @@ func (s *Store) awaitSync(ctx context.Context, asked time.Time) error {
 		}
 		return err
 	}
-	s.views.settle(ctx, s.Snapshot())
+	s.views.settle(ctx, s.current.Load())
 	return s.lack()
 }
 

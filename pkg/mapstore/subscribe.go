@@ -4,11 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
-	"sync/atomic"
 
-	"github.com/go-logr/logr"
-
-	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -40,7 +36,7 @@ func (s *Store) OnChange(fn func(Change), filters ...Filter) *watch.Subscription
 		if change, ok := chain.next(now); ok && s.views.settle(context.Background(), now) {
 			fn(change)
 		}
-	}, watch.OnPanic(s.logPanic), watch.NamedAfter(fn))
+	}, watch.OnPanic(s.views.callbacks.logPanic), watch.NamedAfter(fn))
 }
 
 // Changes iterates in the caller's goroutine over the same chain of changes that
@@ -53,6 +49,29 @@ func (s *Store) Changes(ctx context.Context, filters ...Filter) iter.Seq[Change]
 				return
 			}
 		}
+	}
+}
+
+// Attach begins a View. When Attach returns, See has seen a version that was current
+// during the call. If the store is closed, See is called with the last known version and
+// not again.
+//
+// From then on, the View is in order with the store. When a write, [Store.Sync],
+// [Store.WaitFor], [Store.WaitUntil] or [Store.WaitForSync] returns, and when a function
+// given to [Store.OnChange] or the body of [Store.Changes] begins, See has seen a version
+// at least as new as theirs. This ends where a See takes longer than a second: nobody
+// waits for it any longer, until it has returned. It also ends with a caller's ctx.
+//
+// Attach panics when See or Var is nil, and when the View has been attached before.
+func (s *Store) Attach(v *View) {
+	if v.See == nil || v.Var == nil || v.views != nil {
+		panic("mapstore: Attach of a View without See or Var, or for the second time")
+	}
+	v.views = &s.views
+	now := s.Snapshot()
+	v.See(now)
+	if !s.views.add(v, now.sequence) {
+		v.Var.Close()
 	}
 }
 
@@ -81,13 +100,4 @@ func (c *chain) next(now *Snapshot) (Change, bool) {
 		c.last = now
 	}
 	return change, ok
-}
-
-func (s *Store) logPanic(recovered any, stack []byte) {
-	logPanic(s.options.Logger, &s.panics, recovered, stack)
-}
-
-func logPanic(logger logr.Logger, count *atomic.Uint64, recovered any, stack []byte) {
-	count.Add(1)
-	logger.Error(nil, "A change callback panicked", "panic", panics.Describe(recovered), "stack", panics.Trace(stack))
 }

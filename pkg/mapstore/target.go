@@ -3,6 +3,7 @@ package mapstore
 import (
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
 	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
 
@@ -24,6 +25,20 @@ type feeds interface {
 	Reached(revision string)
 	HasCopy() bool
 	Synced()
+}
+
+// newFeed returns the feed of a map that has a source of its own.
+func newFeed(m *remote.Map, opts Options) *feed {
+	f := &feed{remote: m, local: newReplica()}
+	f.source = newSource(m, &only{f, opts}, opts)
+	return f
+}
+
+// newSource returns a source that brings the feeds what it has of them.
+func newSource(m *remote.Map, feeds feeds, opts Options) *source.Source {
+	t := &target{feeds: feeds}
+	t.source = source.New(m, t, source.Options{MaxBackoff: opts.MaxBackoff, StaleAfter: opts.StaleAfter, Logger: opts.Logger})
+	return t.source
 }
 
 // Ask is called before a quorum list is asked for.
@@ -74,14 +89,6 @@ func (t *target) listed(list *corev1.ConfigMapList, asked map[string]*Snapshot) 
 	return proven
 }
 
-// compare is called with the version that was current when a quorum read was asked for, and
-// the one that is current after its answer.
-func compare(src *source.Source, before, now *Snapshot) {
-	if now.rewinds != before.rewinds {
-		src.Rewound(before.revision, now.revision)
-	}
-}
-
 // Take takes the next version that the watch brings of a map. The watch leaves none out, except
 // of a map that is not in the family for a while.
 func (t *target) Take(cm *corev1.ConfigMap, isThere bool) {
@@ -105,4 +112,34 @@ func (t *target) IsBehind() (behind bool) {
 		t.visit(name, func(f *feed) { behind = behind || f.local.load().rewinds != f.rewinds })
 	}
 	return behind
+}
+
+// only is the feed of a source's only map.
+type only struct {
+	*feed
+	options Options
+}
+
+func (o *only) names() []string { return []string{o.remote.Name()} }
+
+func (o *only) visit(name string, fn func(*feed)) {
+	if name == o.remote.Name() {
+		fn(o.feed)
+	}
+}
+
+func (o *only) Reached(string) {}
+
+func (o *only) HasCopy() bool { return o.local.load().sequence > 0 }
+
+func (o *only) Synced() {
+	cluster := o.remote.Host()
+	switch now := o.local.load(); {
+	case now.Exists():
+		o.options.Logger.Info("Synced", "cluster", cluster, "revision", now.revision, "keys", now.Len())
+	case o.options.MustExist:
+		o.options.Logger.Error(nil, "The map does not exist, though Options.MustExist is set", "cluster", cluster)
+	default:
+		o.options.Logger.Info("The map does not exist; the first write creates it", "cluster", cluster)
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 	"github.com/unrolled/mapstore/v2/pkg/watch"
 )
 
@@ -40,35 +41,12 @@ type View struct {
 	// it is closed when the View ends. Required.
 	Var watch.Closer
 
-	store    *Store
+	views    *views               // of the store; nil before Attach
 	progress *watch.Var[progress] // set when attached
-	follower *watch.Subscription  // protected by the store's views.mu
-	rejected map[string]string    // reasons by name; protected by the store's views.mu
-	missing  []string             // protected by the store's views.mu
-	detached bool                 // protected by the store's views.mu
-}
-
-// Attach begins a View. When Attach returns, See has seen a version that was current
-// during the call. If the store is closed, See is called with the last known version and
-// not again.
-//
-// From then on, the View is in order with the store. When a write, [Store.Sync],
-// [Store.WaitFor], [Store.WaitUntil] or [Store.WaitForSync] returns, and when a function
-// given to [Store.OnChange] or the body of [Store.Changes] begins, See has seen a version
-// at least as new as theirs. This ends where a See takes longer than a second: nobody
-// waits for it any longer, until it has returned. It also ends with a caller's ctx.
-//
-// Attach panics when See or Var is nil, and when the View has been attached before.
-func (s *Store) Attach(v *View) {
-	if v.See == nil || v.Var == nil || v.store != nil {
-		panic("mapstore: Attach of a View without See or Var, or for the second time")
-	}
-	v.store = s
-	now := s.Snapshot()
-	v.See(now)
-	if !s.views.add(v, now.sequence) {
-		v.Var.Close()
-	}
+	follower *watch.Subscription  // protected by views.mu
+	rejected map[string]string    // reasons by name; protected by views.mu
+	missing  []string             // protected by views.mu
+	detached bool                 // protected by views.mu
 }
 
 // Detach ends the View: once it has returned, neither See nor a callback of Var is
@@ -76,14 +54,14 @@ func (s *Store) Attach(v *View) {
 // own caller; called from inside a callback, it does not wait for other callbacks
 // either. Detach may be called more than once.
 func (v *View) Detach() {
-	if v.store == nil {
+	if v.views == nil {
 		return
 	}
-	if follower := v.store.views.followerOf(v); follower != nil {
+	if follower := v.views.followerOf(v); follower != nil {
 		follower.Stop()
 	}
 	v.Var.Close()
-	v.store.views.remove(v) // last: until then, the store's Close waits for the callbacks, too
+	v.views.remove(v) // last: until then, the store's Close waits for the callbacks, too
 }
 
 // Reject says what the View cannot use in the version that it saw last, and why: a reason
@@ -93,10 +71,10 @@ func (v *View) Detach() {
 // that nothing is rejected any more.
 func (v *View) Reject(reasons map[string]string) {
 	if len(reasons) > 0 {
-		v.store.views.rejections.Add(1)
+		v.views.rejections.Add(1)
 	}
-	v.store.views.mu.Lock()
-	defer v.store.views.mu.Unlock()
+	v.views.mu.Lock()
+	defer v.views.mu.Unlock()
 	v.rejected = maps.Clone(reasons)
 }
 
@@ -105,18 +83,18 @@ func (v *View) Reject(reasons map[string]string) {
 // [Store.Check] and [Status].Err return [ErrMissing], with the names. A call without
 // names says that nothing is missing any more.
 func (v *View) Require(names ...string) {
-	v.store.views.mu.Lock()
-	defer v.store.views.mu.Unlock()
+	v.views.mu.Lock()
+	defer v.views.mu.Unlock()
 	v.missing = names
 }
 
 // Logger returns the store's logger, with the namespace and the name of the
 // ConfigMap.
-func (v *View) Logger() logr.Logger { return v.store.options.Logger }
+func (v *View) Logger() logr.Logger { return v.views.callbacks.logger }
 
 // LogPanic logs a panic of one of Var's callbacks as the store logs those of its own,
 // and counts it in [Stats].Panics. Pass it to [watch.OnPanic].
-func (v *View) LogPanic(recovered any, stack []byte) { v.store.logPanic(recovered, stack) }
+func (v *View) LogPanic(recovered any, stack []byte) { v.views.callbacks.logPanic(recovered, stack) }
 
 // Settle blocks until all Views of the store have seen the version that is current now,
 // as reads and writes do: see [Store.Attach]. It is for what Var's callbacks and waiters
@@ -124,7 +102,7 @@ func (v *View) LogPanic(recovered any, stack []byte) { v.store.logPanic(recovere
 //
 // Settle returns false if the store is closed before that.
 func (v *View) Settle(ctx context.Context) bool {
-	return v.store.views.settle(ctx, v.store.Snapshot())
+	return v.views.settle(ctx, v.views.current.Load())
 }
 
 // A progress is how far a View has come.
@@ -136,7 +114,7 @@ type progress struct {
 // follow calls See with versions that come after the one with the sequence number seen.
 // It gets only the number, because nothing may keep the version itself in memory.
 func (v *View) follow(seen uint64) *watch.Subscription {
-	return v.store.current.Subscribe(func(_, now *Snapshot) {
+	return v.views.current.Subscribe(func(_, now *Snapshot) {
 		if now.sequence <= seen {
 			return
 		}
@@ -169,6 +147,8 @@ func (v *View) await(ctx context.Context, sequence uint64) error {
 
 // views are the Views that are attached to a store.
 type views struct {
+	current    *watch.Var[*Snapshot] // the store's versions
+	callbacks  callbacks
 	rejections atomic.Uint64
 
 	mu       sync.Mutex // protects all below, and the fields of each View that say so
@@ -299,4 +279,15 @@ func (vs *views) close(own watch.Closer) {
 	}
 	vs.mu.Unlock()
 	watch.CloseAll(all...) // without the lock: it waits for callbacks, which may attach and detach
+}
+
+// callbacks are what is noted of functions that were given to a store or a family.
+type callbacks struct {
+	logger logr.Logger
+	panics atomic.Uint64
+}
+
+func (c *callbacks) logPanic(recovered any, stack []byte) {
+	c.panics.Add(1)
+	c.logger.Error(nil, "A change callback panicked", "panic", panics.Describe(recovered), "stack", panics.Trace(stack))
 }
