@@ -6,9 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/backoff"
 	"github.com/unrolled/mapstore/v2/pkg/internal/group"
