@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -45,22 +46,30 @@ type program struct {
 // run starts a program whose controller follows what sourceOf returns and runs reconciler.
 func run(t *testing.T, api *mapstoretest.API, opts mapstore.Options, sourceOf func(*mapstore.Store) source.Source, reconciler func(p *program, name string) error) *program {
 	t.Helper()
-	p := &program{api: api, ended: make(chan error, 1)}
+	store, err := mapstore.New(api.Client(), "default", "settings", opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return begin(t, &program{api: api, store: store}, store, sourceOf(store), reconciler)
+}
+
+// begin starts a program that runs a store or a family.
+func begin(t *testing.T, p *program, runs controller.SyncingRunnable, follows source.Source, reconciler func(p *program, name string) error) *program {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	p.ended = make(chan error, 1)
 	var err error
-	p.store, err = mapstore.New(api.Client(), "default", "settings", opts)
-	must(err)
-	p.manager, err = manager.New(api.Config(), manager.Options{
+	p.manager, err = manager.New(p.api.Config(), manager.Options{
 		Logger: logr.Discard(), Metrics: server.Options{BindAddress: "0"}, HealthProbeBindAddress: "0",
 		Controller: config.Controller{SkipNameValidation: new(true)},
 	})
 	must(err)
-	must(controller.Add(p.manager, p.store))
+	must(controller.Add(p.manager, runs))
 	c, err := ctrl.New("test", p.manager, ctrl.Options{Reconciler: reconcile.Func(func(_ context.Context, r reconcile.Request) (reconcile.Result, error) {
 		p.mu.Lock()
 		p.runs = append(p.runs, r.Name)
@@ -68,7 +77,7 @@ func run(t *testing.T, api *mapstoretest.API, opts mapstore.Options, sourceOf fu
 		return reconcile.Result{}, reconciler(p, r.Name)
 	})})
 	must(err)
-	must(c.Watch(sourceOf(p.store)))
+	must(c.Watch(follows))
 	ctx, stop := context.WithCancel(t.Context())
 	p.stop = stop
 	go func() { p.ended <- p.manager.Start(ctx) }()
@@ -142,6 +151,56 @@ func TestOneRequestForAllComesAlsoOfAnEmptyMap(t *testing.T) {
 		}
 		if err := p.end(); err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// Each map of a family is reconciled at first, when it changes, comes and goes, and no other.
+// The family lasts until the last reconciler has written.
+func TestEachMapOfAFamilyIsReconciledWhenSomethingHappensToIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		put := func(name, app string) {
+			settings := api.ConfigMap("default", name)
+			settings.Put(map[string]string{"n": "1"})
+			settings.Edit(func(cm *corev1.ConfigMap) { cm.Labels = map[string]string{"app": app} })
+		}
+		put("a", "shop")
+		put("b", "shop")
+		put("other", "bakery")
+		family, err := mapstore.NewFamily(api.Client(), "default", "app=shop", mapstore.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := begin(t, &program{api: api}, family, controller.FamilyChanges(family, controller.EachMap(named)), func(_ *program, name string) error {
+			if name == "a" && family.Snapshot("a").Exists() {
+				time.Sleep(5 * time.Second)
+				return family.Store("a").Set(context.Background(), "seen", "1")
+			}
+			return nil
+		})
+		expect := func(when, names string) {
+			t.Helper()
+			time.Sleep(20 * time.Second)
+			if got := p.reconciled(); got != names {
+				t.Errorf("%s %q, want %q", when, got, names)
+			}
+		}
+		expect("at first", "a a b") // a again by what its own reconciler has written
+		api.ConfigMap("default", "b").Set("n", "2")
+		api.ConfigMap("default", "other").Set("n", "2")
+		put("c", "shop")
+		expect("after changes", "b c")
+		api.ConfigMap("default", "b").Delete()
+		api.ConfigMap("default", "c").Edit(func(cm *corev1.ConfigMap) { cm.Labels = nil })
+		expect("when two have gone", "b c")
+		api.ConfigMap("default", "a").Put(map[string]string{"n": "3"})
+		time.Sleep(time.Second)
+		if err := p.end(); err != nil {
+			t.Error(err)
+		}
+		if api.ConfigMap("default", "a").Values()["seen"] != "1" {
+			t.Error("the last write is not there")
 		}
 	})
 }
