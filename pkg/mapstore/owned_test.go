@@ -3,10 +3,12 @@ package mapstore_test
 import (
 	"errors"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -49,6 +51,56 @@ func TestWhatTheStoreCreatesHasItsMetadata(t *testing.T) {
 			t.Errorf("what somebody else has created: %v", now.ObjectMeta)
 		}
 	})
+}
+
+// A transaction that has nothing to write creates no map, and is as sure of what it has seen as
+// one that writes: the server confirms that there is no map, or it runs again on the one that
+// has come.
+func TestWhoWritesNothingCreatesNothing(t *testing.T) {
+	for name, row := range map[string]struct {
+		fault func(api *mapstoretest.API) // begins in the first run
+		runs  []bool                      // whether the map was there, in each run
+		is    func(error) bool
+	}{
+		"no map": {func(*mapstoretest.API) {}, []bool{false}, nil},
+		"a map that comes meanwhile": {func(api *mapstoretest.API) {
+			api.ConfigMap("default", "settings").Put(map[string]string{"k": "v"})
+		}, []bool{false, true}, nil},
+		"an outage": {func(api *mapstoretest.API) {
+			time.AfterFunc(5*time.Second, api.Fail(mapstoretest.Refused(), "get", "list").End)
+		}, nil, nil},
+		"no right to read": {func(api *mapstoretest.API) { api.Fail(mapstoretest.Forbidden(), "get", "list") }, nil, apierrors.IsForbidden},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				api := mapstoretest.NewAPI(t)
+				store := api.Open(t, "settings", mapstore.Options{})
+				var runs []bool
+				began := time.Now()
+				now, err := store.Update(t.Context(), func(tx *mapstore.Tx) error {
+					_, ok := tx.Get("k")
+					if runs = append(runs, ok); len(runs) == 1 {
+						row.fault(api)
+					}
+					tx.Delete("none")
+					return nil
+				})
+				if row.is != nil {
+					if took := time.Since(began); !row.is(err) || errors.Is(err, mapstore.ErrUnknownOutcome) || took > 10*time.Second {
+						t.Errorf("%v after %v", err, took)
+					}
+				} else if err != nil || now.Exists() != runs[len(runs)-1] {
+					t.Errorf("%v, %v after the runs %v", now, err, runs)
+				}
+				if row.runs != nil && !slices.Equal(runs, row.runs) {
+					t.Errorf("the map was there in the runs %v, want %v", runs, row.runs)
+				}
+				if _, wrote := values(api)["k"]; wrote != slices.Contains(row.runs, true) || api.ConfigMap("default", "settings").Get() != nil != wrote {
+					t.Error("a map was created")
+				}
+			})
+		})
+	}
 }
 
 func TestMetadataThatKubernetesWouldRefuseIsAnError(t *testing.T) {
