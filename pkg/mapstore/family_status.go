@@ -3,6 +3,7 @@ package mapstore
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 )
@@ -61,37 +62,27 @@ func (f *Family) Status() Status {
 // Check returns Status().Err. It is a healthz.Checker.
 func (f *Family) Check(*http.Request) error { return f.Status().Err }
 
-// Stats returns the figures of the family and of all stores that are open, added up. Lag is
-// the largest. Versions and Resets are those of the stores; Reconnects are the family's.
+// Stats returns the figures of the family: of all maps, and of all stores that it has had, added
+// up. Queued and Subscriptions are those of the stores that are open; Lag is the largest.
 func (f *Family) Stats() Stats {
-	sum := Stats{Reconnects: f.source.Reconnects(), Panics: f.callbacks.panics.Load()}
+	f.mu.Lock() // so that a store that is being closed counts once
+	stores := append(slices.Collect(maps.Keys(f.closing)), f.members.stores()...)
+	sum := f.members.sum()
+	f.mu.Unlock()
+	sum.Versions = f.members.versions.Load()
+	sum.Resets = f.members.resetVersions.Load()
+	sum.Reconnects = f.source.Reconnects()
+	sum.Panics += f.callbacks.panics.Load()
 	for _, subscription := range f.Subscriptions() {
 		sum.Subscriptions++
 		sum.Lag = max(sum.Lag, subscription.Lag())
 	}
-	for _, s := range f.members.stores() {
+	for _, s := range stores {
 		of := s.Stats()
-		sum.Versions += of.Versions
-		sum.Resets += of.Resets
-		sum.Requests += of.Requests
-		sum.RequestTime += of.RequestTime
-		sum.Commits += of.Commits
-		sum.Conflicts += of.Conflicts
-		sum.StoodBack += of.StoodBack
-		sum.Unsigned += of.Unsigned
-		sum.Transactions += of.Transactions
-		sum.UnknownOutcomes += of.UnknownOutcomes
-		sum.Aborted += of.Aborted
-		sum.Failures += of.Failures
+		sum.add(of)
 		sum.Queued += of.Queued
-		sum.Rejections += of.Rejections
-		sum.Panics += of.Panics
 		sum.Subscriptions += of.Subscriptions
 		sum.Lag = max(sum.Lag, of.Lag)
-	}
-	for _, k := range f.members.keepers() {
-		sum.Backups += k.written.Load()
-		sum.BackupFailures += k.failures.Load()
 	}
 	return sum
 }

@@ -69,7 +69,10 @@ func (f *Family) closeStore(s *Store) {
 	s.views.close(s.current)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.closing, s)
+	if _, ok := f.closing[s]; ok {
+		delete(f.closing, s)
+		f.members.add(s.Stats())
+	}
 }
 
 // detach lets go of a store that has ended, and whose callbacks may go on for a while.

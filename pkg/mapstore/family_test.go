@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strconv"
@@ -662,12 +663,14 @@ func (d *diary) blockAtBusy(family *mapstore.Family) (release func()) {
 func TestAFamilyForgetsMapsThatAreGone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
-		family := api.OpenFamily(t, selector, mapstore.Options{})
+		family := api.OpenFamily(t, selector, mapstore.Options{Backup: t.TempDir()})
 		var told diary
 		release := told.blockAtBusy(family)
 		ours(api, "known").Set("k", "1")
 		told.expect(t, "known k:>1 comes")
 		ours(api, "busy").Set("k", "1")
+		time.Sleep(2 * time.Second)
+		backups := family.Stats().Backups
 		ours(api, "known").Delete()
 		for i := range 2500 {
 			ours(api, strconv.Itoa(i)).Set("k", "1")
@@ -679,6 +682,9 @@ func TestAFamilyForgetsMapsThatAreGone(t *testing.T) {
 		synctest.Wait()
 		if n := family.Remembered(); n > 1100 {
 			t.Errorf("%d maps are remembered", n)
+		}
+		if n := family.Stats().Backups; backups < 2 || n < backups { // one of them was known's
+			t.Errorf("%d backups, and then %d", backups, n)
 		}
 		release()
 		told.expect(t, "busy k:>1 comes", "known k:1>2 reset")
@@ -796,6 +802,104 @@ func TestAFamilyKeepsAFileForEachMap(t *testing.T) {
 	})
 }
 
+// Stores come and go, and so do maps; what a family has done only grows.
+func TestTheFiguresOfAFamilyOnlyGrow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		ours(api, "a").Set("k", "0")
+		family := api.OpenFamily(t, selector, mapstore.Options{Backup: t.TempDir()})
+		last := reflect.ValueOf(family.Stats())
+		step := func(what string, do func()) mapstore.Stats {
+			t.Helper()
+			do()
+			time.Sleep(3 * time.Second)
+			stats := family.Stats()
+			now := reflect.ValueOf(stats)
+			for i := range now.NumField() {
+				if now.Field(i).CanUint() && now.Field(i).Uint() < last.Field(i).Uint() || now.Field(i).Type() == reflect.TypeFor[time.Duration]() && now.Type().Field(i).Name != "Lag" && now.Field(i).Int() < last.Field(i).Int() {
+					t.Errorf("%s: %s goes from %v to %v", what, now.Type().Field(i).Name, last.Field(i), now.Field(i))
+				}
+			}
+			last = now
+			return stats
+		}
+		a := family.Store("a")
+		subscription := a.OnChange(func(mapstore.Change) { panic("on purpose") })
+		step("writes", func() {
+			for range 3 {
+				add(t, a)
+			}
+			_, _ = a.Update(t.Context(), func(*mapstore.Tx) error { return errors.New("aborted") })
+		})
+		subscription.Stop()
+		step("a store is closed", func() { a.Close() })
+		step("another one", func() { add(t, family.Store("a")) })
+		step("it is closed, too", func() { family.Store("a").Close() })
+		step("the map goes", func() { ours(api, "a").Delete() })
+		s := step("and comes back", func() { ours(api, "a").Set("k", "1") })
+		if s.Transactions != 4 || s.Commits != 4 || s.Aborted != 1 || s.Panics == 0 || s.Resets != 1 || s.Backups < 3 || s.Versions != 7 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// Backups with a limit of age are renewed while the maps are quiet, and go on without the
+// stores. Whoever is killed has left what was true half that age before.
+func TestBackupsOfAFamilyAreRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		opts := mapstore.Options{Backup: t.TempDir(), BackupMaxAge: time.Hour}
+		ours(api, "a").Set("k", "1")
+		ours(api, "b").Set("k", "1")
+		killed := api.OpenFamily(t, selector, opts) // it never ends
+		time.Sleep(72*time.Hour + 29*time.Minute)
+		written := killed.Stats().Backups
+		killed.Store("a").Close()
+		ours(api, "a").Set("k", "2")
+		time.Sleep(2 * time.Second)
+		if n := killed.Stats().Backups; n != written+1 || written < 2*72 || written > 2*2*73+2 {
+			t.Errorf("%d backups in 72 hours, and %d after a change", written, n)
+		}
+
+		outage := api.Fail(mapstoretest.Refused())
+		family := api.StartFamily(t, selector, opts)
+		synctest.Wait()
+		a, _ := family.Snapshot("a").Get("k")
+		b, _ := family.Snapshot("b").Get("k")
+		if age := time.Since(family.Status().Restored); a != "2" || b != "1" || age > 31*time.Minute {
+			t.Errorf("a has %q, b %q, of an age of %v", a, b, age)
+		}
+		outage.End()
+		time.Sleep(10 * time.Second)
+		ended := time.Now()
+		family.Close()
+
+		defer api.Fail(mapstoretest.Refused()).End()
+		time.Sleep(59 * time.Minute)
+		last := api.StartFamily(t, selector, opts)
+		synctest.Wait()
+		if restored := last.Status().Restored; !restored.Equal(ended) {
+			t.Errorf("what a family has left at its end is of %v before", ended.Sub(restored))
+		}
+	})
+}
+
+func TestAFamilyWithoutItsFolderGoesOnWithoutBackups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		api := mapstoretest.NewAPI(t)
+		ours(api, "a").Set("k", "1")
+		var log logbook
+		family := api.OpenFamily(t, selector, mapstore.Options{Backup: filepath.Join(t.TempDir(), "none"), Logger: log.logger()})
+		time.Sleep(5 * time.Second)
+		if s := family.Stats(); s.Backups != 0 || s.BackupFailures == 0 || family.Status().Err != nil {
+			t.Errorf("%+v, %v", s, family.Status().Err)
+		}
+		if said := log.take(); !strings.Contains(said, "The backup is not used") || strings.Count(said, "Cannot write the backup") != 1 {
+			t.Error(said)
+		}
+	})
+}
+
 func TestTheStatusOfAFamilyNamesItsMaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		api := mapstoretest.NewAPI(t)
@@ -822,6 +926,14 @@ func TestTheStatusOfAFamilyNamesItsMaps(t *testing.T) {
 		if s := family.Stats(); s.Failures != 1 || s.Requests != 1 {
 			t.Errorf("%+v", s)
 		}
+		view, _ := lengths(func(*mapstore.Snapshot) {})
+		family.Store("a").Attach(view)
+		view.Reject(map[string]string{"k": "too long", "(all)": "odd"})
+		view.Require("needed")
+		if s := family.Status(); fmt.Sprint(s.Rejected, s.Reasons) != "[a/(all) a/k] map[a/(all):odd a/k:too long]" || !errors.Is(s.Err, mapstore.ErrMissing) || !strings.Contains(s.Err.Error(), "needed (ConfigMap a)") {
+			t.Errorf("%v, %v, %v", s.Rejected, s.Reasons, s.Err)
+		}
+		view.Detach()
 		outage := api.Fail(mapstoretest.Refused())
 		time.Sleep(5 * time.Second)
 		if err := family.Check(nil); err == nil || family.Store("a").Check(nil) == nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/unrolled/mapstore/v2/pkg/internal/backup"
 	"github.com/unrolled/mapstore/v2/pkg/internal/remote"
+	"github.com/unrolled/mapstore/v2/pkg/internal/source"
 )
 
 // A keeper keeps the last known state in the file that [Options].Backup names. It follows
@@ -16,8 +17,8 @@ type keeper struct {
 	file    backup.File // "": there is nothing to keep
 	options Options
 	remote  *remote.Map
-	feed    *feed
-	local   *replica
+	source  *source.Source
+	local   atomic.Pointer[replica] // a family may give the map another one
 
 	// Used by Start's goroutine before and after run, and by run.
 	saved   uint64    // the sequence number of the version in the file
@@ -36,9 +37,14 @@ const (
 	maxBackupRetry = time.Minute
 )
 
-func newKeeper(remote *remote.Map, feed *feed, local *replica, options Options) *keeper {
-	return &keeper{file: backup.File(options.Backup), options: options, remote: remote, feed: feed, local: local}
+func newKeeper(remote *remote.Map, source *source.Source, local *replica, options Options) *keeper {
+	k := &keeper{file: backup.File(options.Backup), options: options, remote: remote, source: source}
+	k.local.Store(local)
+	return k
 }
+
+// now returns the newest version.
+func (k *keeper) now() *Snapshot { return k.local.Load().load() }
 
 // restore makes what is in the file the first version of the map, if it can be used.
 func (k *keeper) restore() {
@@ -54,7 +60,7 @@ func (k *keeper) restore() {
 		logUnused(k.options, err)
 		return
 	}
-	k.local.restore(restoredSnapshot(state))
+	k.local.Load().restore(restoredSnapshot(state))
 }
 
 func logUnused(options Options, err error) {
@@ -83,7 +89,7 @@ func (k *keeper) run(ctx context.Context) {
 // finish writes what has come since, or renews what is there, so that the file says until
 // when the copy was current. Nothing may come any more.
 func (k *keeper) finish() {
-	if k.file != "" && (k.renews || k.isNews(k.local.load())) {
+	if k.file != "" && (k.renews || k.isNews(k.now())) {
 		k.save(k.current)
 	}
 }
@@ -95,7 +101,7 @@ func (k *keeper) awaitReason(ctx context.Context) error {
 		if k.options.BackupMaxAge > 0 {
 			soon, cancel = context.WithTimeout(ctx, max(k.options.BackupMaxAge/2, backupInterval))
 		}
-		_, err := k.local.current.Wait(soon, k.isNews)
+		_, err := k.local.Load().current.Wait(soon, k.isNews)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return err
@@ -111,16 +117,16 @@ func (k *keeper) isNews(now *Snapshot) bool { return now.sequence > k.saved && !
 
 // asOf returns when the copy was last known to be current, and whether it is.
 func (k *keeper) asOf() (time.Time, bool) {
-	link := k.feed.source.Link.Load()
-	if doubt(k.feed.source, link, k.local.load()) == nil {
+	link := k.source.Link.Load()
+	if doubt(k.source, link, k.now()) == nil {
 		return time.Now(), true
 	}
-	return k.feed.source.LastContact(), false
+	return k.source.LastContact(), false
 }
 
 // save writes the copy, which was current at that time, and reports whether it could.
 func (k *keeper) save(current time.Time) bool {
-	now := k.local.load()
+	now := k.now()
 	err := k.file.Write(&backup.State{
 		Namespace: k.remote.Namespace(),
 		Name:      k.remote.Name(),

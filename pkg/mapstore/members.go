@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/go-logr/logr"
 
@@ -35,6 +36,9 @@ type members struct {
 	revision string // at which all are as their replicas have them; "" before the first list
 	resets   uint64 // more than any had that was struck off: whoever knew one notices another
 	kept     int    // how many absent ones were left then, as they have stores
+	past     Stats  // of stores that were closed, and of maps that were struck off
+
+	versions, resetVersions atomic.Uint64 // of all maps: how many there were, and how many were a Reset
 }
 
 // newMembers returns the members of a family, none at first. Stores get a logger of their own.
@@ -64,11 +68,11 @@ func (ms *members) backupOf(name string) string {
 }
 
 // keeperOf returns the keeper of one map; nil if there are no backups.
-func (ms *members) keeperOf(name string, feed *feed) *keeper {
+func (ms *members) keeperOf(name string, local *replica) *keeper {
 	if ms.options.Backup == "" {
 		return nil
 	}
-	return newKeeper(ms.remote.Member(name), feed, feed.local, ms.optionsOf(name))
+	return newKeeper(ms.remote.Member(name), ms.source, local, ms.optionsOf(name))
 }
 
 // ofLocked returns a member, which begins if there is none of that name.
@@ -77,7 +81,7 @@ func (ms *members) ofLocked(name string) *member {
 	if !ok {
 		m = &member{feed: &feed{source: ms.source, local: newReplica()}}
 		m.feed.local.begin(ms.resets, nil, ms.noting(name))
-		m.keeper = ms.keeperOf(name, m.feed)
+		m.keeper = ms.keeperOf(name, m.feed.local)
 		ms.all[name] = m
 	}
 	return m
@@ -85,7 +89,13 @@ func (ms *members) ofLocked(name string) *member {
 
 // noting returns what a member's replica is to call with each version.
 func (ms *members) noting(name string) func(*Snapshot) {
-	return func(now *Snapshot) { ms.ticks.Store(ms.roster.Note(name, now)) }
+	return func(now *Snapshot) {
+		if before := ms.roster.Get(name); before != nil && before.resets != now.resets {
+			ms.resetVersions.Add(1)
+		}
+		ms.versions.Add(1)
+		ms.ticks.Store(ms.roster.Note(name, now))
+	}
 }
 
 // open returns the store of a map. If there was none, it makes one, and prepares it.
@@ -122,9 +132,7 @@ func (ms *members) release(s *Store) bool {
 	next.local.begin(m.feed.local.resets, m.feed.local.leave(), ms.noting(s.Name()))
 	m.feed, m.store = &next, nil
 	if m.keeper != nil {
-		keeper := ms.keeperOf(s.Name(), m.feed)
-		keeper.saved = m.keeper.saved
-		m.keeper = keeper
+		m.keeper.local.Store(next.local)
 	}
 	return true
 }
@@ -150,6 +158,24 @@ func (ms *members) storeOf(name string) *Store {
 		return m.store
 	}
 	return nil
+}
+
+// add adds the figures of a store that is being closed to those of the past.
+func (ms *members) add(of Stats) {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	ms.past.add(of)
+}
+
+// sum returns the figures of the past, and those of the backups of all maps.
+func (ms *members) sum() Stats {
+	ms.mu.Lock()
+	defer ms.mu.Unlock()
+	sum := ms.past
+	for _, m := range ms.all {
+		sum.addBackups(m.keeper)
+	}
+	return sum
 }
 
 func (ms *members) keepers() []*keeper {
@@ -196,6 +222,7 @@ func (ms *members) Reached(revision string) {
 	gone := ms.roster.Strike(func(name string) bool { return ms.all[name].store == nil })
 	for _, name := range gone {
 		ms.resets = max(ms.resets, ms.all[name].feed.local.load().resets)
+		ms.past.addBackups(ms.all[name].keeper)
 		delete(ms.all, name)
 	}
 	ms.resets++

@@ -83,8 +83,10 @@ func (ms *members) finishBackups() {
 	if ms.options.Backup == "" {
 		return
 	}
-	current := ms.source.LastContact()
-	renews := ms.options.BackupMaxAge > 0 && ms.source.Doubt(ms.source.Link.Load()) == nil
+	current, renews := ms.source.LastContact(), false
+	if ms.source.Doubt(ms.source.Link.Load()) == nil {
+		current, renews = time.Now(), ms.options.BackupMaxAge > 0
+	}
 	for _, k := range ms.keepers() {
 		if renews {
 			k.saved = 0
@@ -96,7 +98,7 @@ func (ms *members) finishBackups() {
 // keep saves the copy, which was current at that time, if it is news. Of a map that does not
 // exist there is no file: a family may have had many of them.
 func (k *keeper) keep(current time.Time) {
-	switch now := k.local.load(); {
+	switch now := k.now(); {
 	case !k.isNews(now):
 	case now.Exists():
 		k.save(current)

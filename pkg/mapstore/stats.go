@@ -95,6 +95,30 @@ func (s *Store) Stats() Stats {
 	return stats
 }
 
+// add adds what a store of a family has done.
+func (s *Stats) add(of Stats) {
+	s.Requests += of.Requests
+	s.RequestTime += of.RequestTime
+	s.Commits += of.Commits
+	s.Conflicts += of.Conflicts
+	s.StoodBack += of.StoodBack
+	s.Unsigned += of.Unsigned
+	s.Transactions += of.Transactions
+	s.UnknownOutcomes += of.UnknownOutcomes
+	s.Aborted += of.Aborted
+	s.Failures += of.Failures
+	s.Rejections += of.Rejections
+	s.Panics += of.Panics
+}
+
+// addBackups adds what a keeper has done; nil: nothing.
+func (s *Stats) addBackups(k *keeper) {
+	if k != nil {
+		s.Backups += k.written.Load()
+		s.BackupFailures += k.failures.Load()
+	}
+}
+
 // Subscriptions returns the subscriptions of the store and of its views, in no
 // particular order: those that [Store.OnChange] has made, named after their functions;
 // for each [View], the one that calls See, with the View's name, and those of its Var.

@@ -100,7 +100,7 @@ func assemble(feed *feed, opts Options) *Store {
 		local:     feed.local,
 		feed:      feed,
 		committer: newCommitter(feed.remote, feed, feed.local, opts),
-		keeper:    newKeeper(feed.remote, feed, feed.local, opts),
+		keeper:    newKeeper(feed.remote, feed.source, feed.local, opts),
 		over:      ErrClosed,
 		release:   func() {},
 		views:     views{current: feed.local.current, callbacks: callbacks{logger: opts.Logger}},
