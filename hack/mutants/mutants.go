@@ -67,7 +67,7 @@ var mutants = []mutant{
 		mapstore("TestOpenStartsFromABackupOnlyIfTheServerCannotBeReached")},
 	{"9", "a backup claims to be as new as the moment in which it was written",
 		"pkg/mapstore/keeper.go",
-		"	return k.feed.source.LastContact(), false",
+		"	return k.source.LastContact(), false",
 		"	return time.Now(), true",
 		mapstore("TestABackupIsAsOldAsTheStateInIt")},
 	{"9", "a file that is damaged is read",

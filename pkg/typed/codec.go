@@ -1,9 +1,6 @@
 package typed
 
 import (
-	"runtime/debug"
-
-	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
@@ -95,26 +92,3 @@ func (c Codec[T]) encode(value T) (text string, decoded T, err error) {
 	}
 	return text, decoded, nil
 }
-
-// An encodeError says why a value cannot be written, and which step failed.
-type encodeError struct{ what, cause error }
-
-func (e *encodeError) Error() string { return e.what.Error() + ": " + e.cause.Error() }
-
-// recovering calls fn, and turns its panic into an error.
-func recovering[A, B any](fn func(A) (B, error), argument A) (result B, err error) {
-	defer func() {
-		if recovered := recover(); recovered != nil {
-			err = &panicked{panics.Describe(recovered), debug.Stack()}
-		}
-	}()
-	return fn(argument)
-}
-
-// A panicked is the error of a function that panicked.
-type panicked struct {
-	what  string // a description that quotes nothing: see package panics
-	stack []byte
-}
-
-func (p *panicked) Error() string { return "panic: " + p.what }

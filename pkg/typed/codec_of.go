@@ -5,7 +5,6 @@ import (
 	"encoding"
 	"fmt"
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -250,6 +249,3 @@ func compare(a, b reflect.Value) int {
 	}
 	panic(fmt.Sprintf("typed: min or max for a %v, which has no order", a.Type()))
 }
-
-// whole compiles a pattern that must match a text from its beginning to its end.
-func whole(pattern string) *regexp.Regexp { return regexp.MustCompile(`^(?:` + pattern + `)$`) }

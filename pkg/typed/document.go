@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,31 @@ type DocumentOption[T any] func(*document)
 func Over[T any](base T) DocumentOption[T] {
 	return func(d *document) { d.over(base) }
 }
+
+// JSON is the codec of JSON, with the rules of [encoding/json]. It ignores fields that T
+// does not have, so that programs of different versions can read one map; [StrictJSON]
+// rejects them. It rejects text after the value. It rejects null, unless T is a map, a
+// slice or an interface. A byte order mark at the beginning is no part of the text.
+//
+// There is one difference from encoding/json: a [time.Duration] is written as people
+// write it, "3m" or "250ms", and a number without a unit is rejected, except for 0.
+//
+// An error names the line and the column of the text.
+func JSON[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("JSON", false, opts) }
+
+// StrictJSON is like [JSON], but rejects fields that T does not have.
+func StrictJSON[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("JSON", true, opts) }
+
+// YAML is the codec of YAML as Kubernetes reads it: it turns the document into JSON, so
+// T needs the tags and methods of [encoding/json], and the rules of [JSON] apply. YAML
+// panics if a field of T has a tag for YAML that says something else than its name in
+// JSON. It also rejects keys that occur twice in one mapping, a second document, and
+// aliases that could make a document larger than 16 MiB. A merge (<<) adds the keys that
+// the mapping itself does not have.
+func YAML[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("YAML", false, opts) }
+
+// StrictYAML is like [YAML], but rejects fields that T does not have.
+func StrictYAML[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("YAML", true, opts) }
 
 // A document decodes values of one type from JSON or YAML, and encodes them.
 type document struct {
@@ -176,6 +202,31 @@ func (d *document) discreet(err error, text string, content []byte) error {
 	return err
 }
 
-func complainAt(complaint, text string, at int) error {
-	return Reject(complaint + ", at " + position(text, at))
+// misnamed returns a field in t whose tag for YAML has a name that JSON does not read; ""
+// if there is none.
+func misnamed(t reflect.Type, above []reflect.Type) string {
+	if t = indirect(t); t == nil || slices.Contains(above, t) {
+		return ""
+	}
+	above = append(above, t)
+	switch t.Kind() {
+	case reflect.Map, reflect.Slice, reflect.Array:
+		return misnamed(t.Elem(), above)
+	case reflect.Struct:
+		for field := range t.Fields() {
+			name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+			json, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			if json == "" {
+				json = field.Name
+			}
+			isInline := slices.Contains(strings.Split(options, ","), "inline")
+			if field.IsExported() && (name != "" && name != "-" && !strings.EqualFold(name, json) || isInline && !field.Anonymous) {
+				return t.String() + "." + field.Name
+			}
+			if found := misnamed(field.Type, above); found != "" {
+				return found
+			}
+		}
+	}
+	return ""
 }

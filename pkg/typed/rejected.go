@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime/debug"
 	"slices"
 	"strings"
 
+	"github.com/unrolled/mapstore/v2/pkg/internal/panics"
 	"github.com/unrolled/mapstore/v2/pkg/mapstore"
 )
 
@@ -191,3 +193,26 @@ var (
 	// errKept asks Derive for the last good value of a key that is missing.
 	errKept = Reject("the key is gone")
 )
+
+// An encodeError says why a value cannot be written, and which step failed.
+type encodeError struct{ what, cause error }
+
+func (e *encodeError) Error() string { return e.what.Error() + ": " + e.cause.Error() }
+
+// recovering calls fn, and turns its panic into an error.
+func recovering[A, B any](fn func(A) (B, error), argument A) (result B, err error) {
+	defer func() {
+		if recovered := recover(); recovered != nil {
+			err = &panicked{panics.Describe(recovered), debug.Stack()}
+		}
+	}()
+	return fn(argument)
+}
+
+// A panicked is the error of a function that panicked.
+type panicked struct {
+	what  string // a description that quotes nothing: see package panics
+	stack []byte
+}
+
+func (p *panicked) Error() string { return "panic: " + p.what }

@@ -23,6 +23,11 @@ func complain(complaint, text string) error {
 	return Reject(complaint)
 }
 
+// complainAt returns a complaint about an offset of a text.
+func complainAt(complaint, text string, at int) error {
+	return Reject(complaint + ", at " + position(text, at))
+}
+
 // unseen says where a text first has something that people cannot see; "" if nowhere. A
 // plain space does not count.
 func unseen(text string) string {

@@ -8,20 +8,6 @@ import (
 	"strings"
 )
 
-// JSON is the codec of JSON, with the rules of [encoding/json]. It ignores fields that T
-// does not have, so that programs of different versions can read one map; [StrictJSON]
-// rejects them. It rejects text after the value. It rejects null, unless T is a map, a
-// slice or an interface. A byte order mark at the beginning is no part of the text.
-//
-// There is one difference from encoding/json: a [time.Duration] is written as people
-// write it, "3m" or "250ms", and a number without a unit is rejected, except for 0.
-//
-// An error names the line and the column of the text.
-func JSON[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("JSON", false, opts) }
-
-// StrictJSON is like [JSON], but rejects fields that T does not have.
-func StrictJSON[T any](opts ...DocumentOption[T]) Codec[T] { return documentCodec("JSON", true, opts) }
-
 // jsonOf returns a JSON text without the mark before it, after checking its syntax.
 func jsonOf(text string) ([]byte, error) {
 	content := []byte(strings.TrimPrefix(text, "\ufeff"))
