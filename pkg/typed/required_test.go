@@ -90,7 +90,12 @@ func TestARequiredKeyWithoutAGoodTextIsMissing(t *testing.T) {
 		t.Errorf("%s, %d, %v", got, d.Load(), d.Err())
 	}
 	set(t, store, "n", "1")
+	set(t, store, "m", "y")
+	if err := store.Check(nil); !errors.Is(err, mapstore.ErrMissing) || !strings.HasSuffix(err.Error(), ": m") || d.Load() != 7 {
+		t.Errorf("%v, %d", err, d.Load())
+	}
 	set(t, store, "m", "2")
+	set(t, store, "m", "y") // the one before counts
 	if err := store.WaitForSync(t.Context()); err != nil || v.Load() != 1 || d.Load() != 2 {
 		t.Errorf("%v, %d, %d", err, v.Load(), d.Load())
 	}

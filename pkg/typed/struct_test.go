@@ -3,6 +3,7 @@ package typed_test
 import (
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -90,6 +91,36 @@ func TestAStructNamesEveryKeyThatIsWrong(t *testing.T) {
 	}
 	if strings.Contains(err.Error(), "canary") {
 		t.Errorf("it quotes: %v", err)
+	}
+}
+
+// The limits of a number, a quantity and a string are in the order of their kind.
+func TestTheLimitsOfEachKindAreInItsOrder(t *testing.T) {
+	type limited struct {
+		Ratio  float32           `min:"0.5" max:"10"`
+		Memory resource.Quantity `min:"900Ki" max:"1Gi"`
+		Letter string            `min:"b" max:"d"`
+		Big    uint64            `max:"18446744073709551614"`
+		Small  int64             `min:"-10" max:"-9"`
+	}
+	key := map[string][2]string{ // what fits, and what does not though it would as a text
+		"ratio": {"9.5", "10.5"}, "memory": {"1Mi", "2Gi"}, "letter": {"cc", "a"}, "big": {"18446744073709551614", "18446744073709551615"}, "small": {"-9", "-1"},
+	}
+	good := make(map[string]string)
+	for name, texts := range key {
+		good[name] = texts[0]
+	}
+	base := limited{Ratio: 1, Memory: resource.MustParse("1Mi"), Letter: "c", Small: -9}
+	got, err := typed.Struct(base)(mapstore.NewSnapshot(good))
+	if err != nil || got.Ratio != 9.5 || got.Letter != "cc" || got.Big != 18446744073709551614 {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for name, texts := range key {
+		bad := maps.Clone(good)
+		bad[name] = texts[1]
+		if _, err := typed.Struct(base)(mapstore.NewSnapshot(bad)); err == nil || !strings.Contains(err.Error(), name+": must be ") || strings.Count(err.Error(), "must be") != 1 {
+			t.Errorf("%s is %s: %v", name, texts[1], err)
+		}
 	}
 }
 
