@@ -74,8 +74,10 @@ func (src *Source) Obstacle(l Link) error {
 func (src *Source) AwaitSync(ctx context.Context, asked time.Time, what string) error {
 	l, err := src.Link.Wait(ctx, func(l Link) bool { return l.Synced || l.IsDenial(asked) })
 	switch {
-	case errors.Is(err, watch.ErrClosed), l.Synced:
+	case errors.Is(err, watch.ErrClosed):
 		return err
+	case l.Synced:
+		return nil
 	case err == nil:
 		return fmt.Errorf("mapstore: %s/%s is not synced: %w", src.remote.Namespace(), what, l.Err)
 	default:
