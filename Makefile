@@ -55,6 +55,9 @@ mutants: ## breaks each promise in the code on purpose and sees its test fail; A
 	@go run ./hack/kube/cmd/control-plane -build >/dev/null
 	@go -C hack/mutants run . $(ARGS)
 
+delays: ## delays callbacks, answers and watch events on purpose and sees no test of pkg fail (10 min)
+	@go -C hack/mutants run . -delays
+
 kills: ## kills writers of a backup 10,000 times, and clients that have one 1,000 times (15 min)
 	@go test ./pkg/internal/backup -run=AKilledWriter -count=1 -timeout=1h -kills=10000
 	@KUBE_CACHE_MUTATION_DETECTOR=true go test ./hack/e2e -run=AKilledClientLeaves -count=1 -timeout=1h -kills=1000
@@ -96,4 +99,4 @@ tidy: ## go mod tidy in every module (5 s)
 clean: ## remove the built control plane from the user's cache, for all clones (1 s)
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/mapstore" "$$HOME/Library/Caches/mapstore"
 
-.PHONY: help demo api-server control-plane lint test unit e2e e2e-oldest test-tools stress mutants kills fuzz faults bench contention scale soak api tidy clean
+.PHONY: help demo api-server control-plane lint test unit e2e e2e-oldest test-tools stress mutants delays kills fuzz faults bench contention scale soak api tidy clean

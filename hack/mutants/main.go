@@ -5,7 +5,7 @@
 // Each mutant is built through the go command's overlay of source files, so the
 // working tree is never touched. Run it in its folder:
 //
-//	go -C hack/mutants run . [-list] [-run regexp] [-v]
+//	go -C hack/mutants run . [-list] [-run regexp] [-v] [-delays]
 package main
 
 import (
@@ -27,6 +27,7 @@ import (
 func main() {
 	list := flag.Bool("list", false, "only list the mutants")
 	pattern := flag.String("run", "", "only those whose line in the list matches this `regexp`")
+	late := flag.Bool("delays", false, "instead, delay what tests may not take for granted, and see none fail")
 	verbose := flag.Bool("v", false, "show what the tests said")
 	flag.Parse()
 	selected, err := matching(*pattern)
@@ -42,7 +43,12 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := check(ctx, selected, *verbose); err != nil {
+	if *late {
+		err = checkDelays(ctx)
+	} else {
+		err = check(ctx, selected, *verbose)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}

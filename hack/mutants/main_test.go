@@ -27,6 +27,11 @@ func TestEveryMutantApplies(t *testing.T) {
 			t.Errorf("%s: there is no test %s", m.breaks, m.caughtBy)
 		}
 	}
+	for _, d := range delays {
+		if _, err := (mutant{file: d.file, old: d.old}).overlay(t.TempDir()); err != nil {
+			t.Errorf("%s late: %v", d.of, err)
+		}
+	}
 }
 
 // What does not compile fails no test, and is found only when the mutants are run.
