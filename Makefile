@@ -33,10 +33,10 @@ control-plane: ## a real API server until Ctrl-C, to try the examples and kubect
 lint: ## formatting, vet, golangci-lint, dependencies, builds for another platform (1 min)
 	@hack/lint.sh
 
-test: ## the promises, in memory and on a real API server, and that the examples run (9 min)
+test: ## the promises, in memory and on a real API server, and that the examples run (6 min)
 	@hack/test.sh unit cluster
 
-unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (1 min)
+unit: ## the tests of pkg, without a cluster; ARGS='-run Name' goes to go test (2 min)
 	@hack/test.sh unit
 
 e2e: ## the promises, on a real API server; ARGS='-run Name' goes to go test (3 min)
@@ -55,7 +55,7 @@ mutants: ## breaks each promise in the code on purpose and sees its test fail; A
 	@go run ./hack/kube/cmd/control-plane -build >/dev/null
 	@go -C hack/mutants run . $(ARGS)
 
-delays: ## delays callbacks, answers and watch events on purpose and sees no test of pkg fail (10 min)
+delays: ## delays callbacks, answers and watch events on purpose and sees no test of pkg fail (15 min)
 	@go -C hack/mutants run . -delays
 
 kills: ## kills writers of a backup 10,000 times, and clients that have one 1,000 times (15 min)
